@@ -1,0 +1,76 @@
+"""What every encoder offers: pictures and words in, unit vectors of one shared space out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL.Image import Image
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class EncoderIdentity:
+    """What must be equal for two embeddings to be comparable; stored with the collection.
+
+    `weights` is a SHA-256 (hex, 16 digits) over all parameters, `preprocess` one over the image
+    preprocessing and the tokenizer, `dim` the width of the shared space.
+    """
+
+    name: str
+    weights: str
+    preprocess: str
+    dim: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> EncoderIdentity:
+        return cls(name=data["name"], weights=data["weights"], preprocess=data["preprocess"], dim=int(data["dim"]))
+
+    def same_space(self, other: EncoderIdentity) -> bool:
+        """True if vectors of both live in one space; the name alone does not matter."""
+        return (self.weights, self.preprocess, self.dim) == (other.weights, other.preprocess, other.dim)
+
+    def __str__(self) -> str:
+        return f"{self.name} (weights {self.weights[:8]}, {self.dim}-d)"
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A dual encoder (CLIP, Radford et al. 2021, arXiv 2103.00020). Safe to call from several threads."""
+
+    @property
+    def identity(self) -> EncoderIdentity: ...
+
+    @property
+    def dim(self) -> int:
+        """Width d of the shared space."""
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of the square the image tower sees; loaders may decode JPEGs down to it."""
+
+    def prepare(self, image: Image) -> torch.Tensor:
+        """One RGB picture preprocessed: float32 [3, image_size, image_size]. Cheap, for loader threads."""
+
+    def encode_prepared(self, pixels: torch.Tensor) -> Vectors:
+        """Pictures from `prepare`, stacked: float32 [n, 3, s, s] -> L2-normalised float32 [n, d]."""
+
+    def encode_images(self, images: Sequence[Image]) -> Vectors:
+        """RGB pictures -> L2-normalised float32 [n, d]; n may be 0."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Texts -> L2-normalised float32 [n, d]; n may be 0."""
+
+    def encode_patches(self, images: Sequence[Image]) -> Vectors:
+        """Patch tokens projected to the shared space: L2-normalised float32 [n, rows, columns, d].
+
+        Raises `services.errors.EncoderUnavailable` for a tower that has no spatial tokens.
+        """

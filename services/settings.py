@@ -1,0 +1,77 @@
+"""All settings, from the environment (`VITRINE_*`), a `.env` file, or the defaults below."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings shared by the worker and the service; `vitrine settings` lists them."""
+
+    model_config = SettingsConfigDict(env_prefix="VITRINE_", env_file=".env", extra="ignore", populate_by_name=True)
+
+    # Where things are
+    data_dir: Path = Field(Path(".vitrine"), description="Folder of the embedded store and of worker state.")
+    collection: str = Field("products", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name of the collection.")
+    qdrant_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("VITRINE_QDRANT_URL", "QDRANT_URL"),
+        description="Qdrant server or cluster; empty: the embedded store.",
+    )
+    qdrant_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("VITRINE_QDRANT_API_KEY", "QDRANT_API_KEY"),
+        description="API key of the Qdrant server.",
+    )
+    qdrant_grpc: bool = Field(True, description="Prefer gRPC to REST when talking to a Qdrant server.")
+    shard_number: int = Field(1, ge=1, description="Shards of a new collection on a Qdrant server.")
+    replication_factor: int = Field(1, ge=1, description="Copies of each shard on a Qdrant cluster.")
+    write_consistency: int = Field(1, ge=1, description="Replicas that must acknowledge a write.")
+    store_timeout: float = Field(30.0, gt=0, description="Seconds to wait for the Qdrant server.")
+
+    # Encoder
+    encoder: str = Field(
+        "vitrine-compact",
+        description="Encoder: vitrine-compact, MODEL/PRETRAINED of open_clip, hf-hub:..., local-dir:..., "
+        "or transformers:MODEL_OR_FOLDER.",
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where the encoder runs.")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Arithmetic of the encoder.")
+    batch_size: int = Field(64, ge=1, le=4096, description="Pictures or texts encoded at a time.")
+
+    # Pictures
+    max_image_pixels: int = Field(50_000_000, ge=1, description="Larger pictures are refused (decompression bombs).")
+    max_image_bytes: int = Field(25_000_000, ge=1, description="Larger picture files are refused.")
+    fetch_timeout: float = Field(20.0, gt=0, description="Seconds to wait for a picture given by URL.")
+    allow_query_urls: bool = Field(False, description="Whether a search may name its picture by URL.")
+
+    # Indexer
+    workers: int = Field(0, ge=0, le=64, description="Threads that load and decode pictures; 0: one a core.")
+
+    # Searcher
+    host: str = Field("127.0.0.1", description="Address the service listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the service listens on; 0: a free one.")
+    fusion: str = Field("attention", description="How query parts and product fields are combined.")
+    temperature: float = Field(0.5, gt=0, description="Temperature of attention-weighted fusion, in calibrated units.")
+    candidates: int = Field(200, ge=10, le=10_000, description="Candidates retrieved per query part and field.")
+    max_parts: int = Field(16, ge=1, le=64, description="Most parts one query may have.")
+    max_window: int = Field(1000, ge=1, le=10_000, description="Most results offset + limit may reach.")
+    max_request_bytes: int = Field(30_000_000, ge=1024, description="Largest request body accepted.")
+    log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+
+    # Sample catalogue
+    sample_catalogue: Path = Field(
+        Path("../shared/clothing"), description="Folder of real product photos that `vitrine demo` uses when it is there."
+    )
+
+
+@cache
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
