@@ -1,0 +1,75 @@
+"""Product + picture -> point: the one place where an encoder's vectors become something to store.
+
+Both the worker (catalogues) and the service (`PUT /products`) come through here, so a product gets
+the same vectors and the same content hash either way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.catalogue.product import Product
+from services.encoder.base import Encoder, EncoderIdentity, Vectors
+from services.errors import EncoderMismatch
+from services.store.base import CollectionMeta, Point
+
+#: Payload keys of ours start with `_`, so that they never meet a field of the catalogue.
+HASH, SOURCE, INDEXED_AT = "_hash", "_source", "_indexed_at"
+
+
+def content_hash(product: Product, image: bytes | None, identity: EncoderIdentity) -> str:
+    """SHA-256 (hex) over everything a stored point depends on: record, picture bytes, encoder."""
+    digest = hashlib.sha256(product.model_dump_json().encode())
+    digest.update(f"|{identity.weights}|{identity.preprocess}|".encode())
+    digest.update(hashlib.sha256(image).digest() if image is not None else b"-")
+    return digest.hexdigest()
+
+
+def make_points(
+    products: Sequence[Product],
+    image_vectors: Sequence[np.ndarray | None],
+    encoder: Encoder,
+    hashes: Sequence[str],
+    sources: Sequence[str | None],
+) -> list[Point]:
+    """Points of products whose pictures are encoded already; titles are encoded here, in one batch.
+
+    `image_vectors` holds float32 [d] or None for a product without picture; `sources` the resolved
+    picture (absolute path, URL or data URI), from which the service shows it.
+    """
+    titled = [index for index, product in enumerate(products) if product.title]
+    titles: Vectors = encoder.encode_texts([products[index].title for index in titled])
+    title_of = dict(zip(titled, titles, strict=True))
+    points = []
+    now = int(time.time())
+    for index, product in enumerate(products):
+        vectors = {}
+        if (image := image_vectors[index]) is not None:
+            vectors["image"] = np.asarray(image, dtype=np.float32)
+        if index in title_of:
+            vectors["title"] = title_of[index]
+        payload = product.payload() | {HASH: hashes[index], INDEXED_AT: now}
+        if sources[index] is not None:
+            payload[SOURCE] = sources[index]
+        points.append(Point(id=product.id, vectors=vectors, payload=payload))
+    return points
+
+
+def collection_meta(encoder: Encoder) -> CollectionMeta:
+    """Metadata of a new collection indexed by this encoder."""
+    return CollectionMeta(dim=encoder.dim, encoder=encoder.identity.as_dict())
+
+
+def check_encoder(meta: CollectionMeta, encoder: Encoder) -> None:
+    """Raise `EncoderMismatch` unless the collection was indexed by this very encoder."""
+    stored = EncoderIdentity.from_dict(meta.encoder)
+    if not stored.same_space(encoder.identity):
+        raise EncoderMismatch(
+            f"The collection was indexed with {stored}, but the encoder now set is {encoder.identity}.",
+            mend=f"Set VITRINE_ENCODER={stored.name}, or index again into another VITRINE_COLLECTION.",
+            field="encoder",
+        )
