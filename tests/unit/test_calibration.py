@@ -1,0 +1,163 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from services.calibration import MIN_STD, Calibration, PairStats, sample_calibration
+from services.store.base import Point
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def two_cones(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Images and titles of the same products in two cones, as CLIP lays them."""
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(size=(count, 32))
+    images = unit(shared + rng.normal(size=(count, 32)) + np.eye(32)[0] * 8)
+    titles = unit(shared + rng.normal(size=(count, 32)) + np.eye(32)[1] * 8)
+    return images, titles
+
+
+def test_statistics_are_those_of_unrelated_pairs_only():
+    images, titles = two_cones(40)
+    calibration = Calibration.fit(images, titles)
+    expected = [float(titles[i] @ images[j]) for i in range(40) for j in range(40) if i != j]
+    stats = calibration.pairs["text", "image"]
+    assert stats.count == len(expected)
+    assert stats.mean == pytest.approx(np.mean(expected), abs=1e-6)
+    assert stats.std == pytest.approx(np.std(expected), abs=1e-6)
+    # The diagonal of image/image (cosine 1) would be plain to see.
+    within = calibration.pairs["image", "image"]
+    others = (images @ images.T)[~np.eye(40, dtype=bool)]
+    assert within.mean == pytest.approx(others.mean(), abs=1e-6)
+
+
+def test_products_are_matched_by_id_and_not_by_row():
+    images, titles = two_cones(40)
+    order = np.random.default_rng(1).permutation(40)[:30]
+    by_id = Calibration.fit(
+        images, titles[order], image_ids=[f"p{i}" for i in range(40)], title_ids=[f"p{i}" for i in order]
+    )
+    expected = [float(titles[i] @ images[j]) for i in order for j in range(40) if i != j]
+    assert by_id.pairs["image", "title"].count == len(expected) == 30 * 39
+    assert by_id.pairs["image", "title"].mean == pytest.approx(np.mean(expected), abs=1e-6)
+    assert by_id.sample == 40
+
+
+def test_calibrated_chance_is_zero_mean_and_unit_spread_in_every_pair():
+    images, titles = two_cones(300)
+    calibration = Calibration.fit(images, titles)
+    other_images, other_titles = two_cones(300, seed=9)
+    for modality, queries in (("text", other_titles), ("image", other_images)):
+        for field, stored in (("image", images), ("title", titles)):
+            scaled = calibration.apply(queries @ stored.T, modality, field)
+            assert abs(scaled.mean()) < 0.2
+            assert scaled.std() == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize("count", [0, 1, 15])
+def test_too_few_vectors_leave_similarities_as_they_are(count):
+    images, titles = two_cones(max(count, 1))
+    calibration = Calibration.fit(images[:count], titles[:count])
+    for modality in ("text", "image"):
+        for field in ("image", "title"):
+            assert calibration.apply(0.25, modality, field) == 0.25
+
+
+def test_a_pair_that_cannot_be_measured_takes_the_spread_of_its_field():
+    images, _ = two_cones(50)
+    calibration = Calibration.fit(images, np.empty((0, 32), dtype=np.float32))
+    assert calibration.pairs["image", "image"].count > 0
+    assert calibration.pairs["text", "image"] == PairStats(0.0, calibration.pairs["image", "image"].std, 0)
+    assert calibration.pairs["text", "title"] == PairStats()
+
+
+def test_phrases_stand_in_for_titles_that_are_missing():
+    images, titles = two_cones(50)
+    none = np.empty((0, 32), dtype=np.float32)
+    calibration = Calibration.fit(images, none, query_texts=titles)
+    assert calibration.pairs["text", "image"].count == 50 * 50
+    assert calibration.pairs["text", "image"].mean == pytest.approx(
+        float((titles @ images.T).mean()), abs=1e-6
+    )
+
+
+def test_a_catalogue_of_copies_does_not_divide_by_nothing():
+    images = np.repeat(two_cones(1)[0], 20, axis=0)
+    calibration = Calibration.fit(images, images)
+    assert calibration.pairs["image", "title"].std == MIN_STD
+    assert math.isfinite(calibration.apply(0.5, "image", "title"))
+
+
+def test_apply_keeps_shape_and_missing_values():
+    calibration = Calibration.fit(*two_cones(40))
+    sims = np.array([[0.1, np.nan], [0.3, 0.2]], dtype=np.float32)
+    scaled = calibration.apply(sims, "text", "image")
+    assert scaled.shape == (2, 2)
+    assert np.isnan(scaled).tolist() == [[False, True], [False, False]]
+    means, stds = calibration.statistics(["image", "text"])
+    assert means.shape == stds.shape == (2, 2)
+    assert scaled[1, 0] == pytest.approx((0.3 - means[1, 0]) / stds[1, 0])
+
+
+def test_survives_json():
+    calibration = Calibration.fit(*two_cones(40))
+    assert Calibration.from_dict(json.loads(json.dumps(calibration.as_dict()))) == calibration
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        {},
+        {"pairs": {}},
+        {"pairs": {"text/image": {"mean": 0.2, "std": 0.0}}},
+        {"pairs": {"text/image": {"mean": float("nan"), "std": 1.0}}},
+        {"pairs": {"sound/image": {"mean": 0.2, "std": 0.1}}},
+    ],
+)
+def test_unusable_statistics_are_the_identity(data):
+    assert Calibration.from_dict(data) == Calibration.identity()
+
+
+def test_ids_must_match_the_vectors():
+    with pytest.raises(ValueError, match="2 ids for 40 vectors"):
+        Calibration.fit(*two_cones(40), image_ids=["a", "b"])
+
+
+class Pages:
+    """The part of a store that sampling reads."""
+
+    def __init__(self, points):
+        self.points = points
+        self.read = 0
+
+    def scroll(self, *, limit=256, cursor=None, filter=None, keys=None, vectors=False):
+        assert vectors and keys == ()
+        start = int(cursor or 0)
+        page = self.points[start : start + limit]
+        self.read += len(page)
+        end = start + len(page)
+        return page, (str(end) if end < len(self.points) else None)
+
+
+def test_sampling_reads_no_more_than_asked_and_copes_with_missing_vectors():
+    images, titles = two_cones(600)
+    points = [
+        Point(id=f"p{i}", vectors={"image": images[i]} | ({"title": titles[i]} if i % 2 else {}))
+        for i in range(600)
+    ]
+    store = Pages(points)
+    calibration = sample_calibration(store, sample=500)
+    assert store.read == 500
+    assert calibration.sample == 500
+    assert calibration.pairs["image", "image"].count == 500 * 499
+    assert calibration.pairs["text", "title"].count == 250 * 249
+    assert calibration.pairs["text", "image"].count == 250 * 499
+
+
+def test_sampling_an_empty_store_changes_nothing():
+    assert sample_calibration(Pages([])) == Calibration.identity()
