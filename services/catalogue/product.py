@@ -26,6 +26,7 @@ def _split_tags(value: Any) -> Any:
 
 
 Text = Annotated[str | None, BeforeValidator(_none_if_blank)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Product(BaseModel):
@@ -44,7 +45,7 @@ class Product(BaseModel):
     description: Text = None
     brand: Text = None
     category: Text = None
-    price: Annotated[float | None, BeforeValidator(_none_if_blank), Field(ge=0, allow_inf_nan=False)] = None
+    price: Annotated[Amount | None, BeforeValidator(_none_if_blank)] = None
     currency: Text = None
     url: Text = None
     tags: Annotated[list[str], BeforeValidator(_split_tags)] = []
@@ -52,7 +53,10 @@ class Product(BaseModel):
 
     def payload(self) -> dict[str, Any]:
         """The record as JSON-ready payload, without empty fields."""
-        return self.model_dump(exclude_none=True, exclude_defaults=True) | {"id": self.id, "title": self.title}
+        return self.model_dump(exclude_none=True, exclude_defaults=True) | {
+            "id": self.id,
+            "title": self.title,
+        }
 
     @classmethod
     def from_payload(cls, payload: dict[str, Any]) -> Product:
