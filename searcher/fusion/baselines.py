@@ -1,0 +1,136 @@
+"""What others do with a query of several parts, to compare with: fixed weights, mean vectors, ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from searcher.fusion.base import Bools, Doubles, Floats, Fused, calibrated, register, take_off
+from services.calibration import Calibration
+from services.settings import Settings
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """Calibrated similarities averaged with user weight x a fixed weight for each field.
+
+    One weight for all queries and products, as in WeiMoCIR (arXiv 2409.04918). `field_weights` [f] are
+    shared out among the fields a product has. Negative parts are taken off as in attention.
+    """
+
+    field_weights: tuple[float, ...] = (0.5, 0.5)
+
+    def score(
+        self,
+        similarities: Floats,
+        mask: Bools,
+        modalities: Sequence[str],
+        weights: Sequence[float],
+        calibration: Calibration,
+        *,
+        gram: Floats | None = None,
+    ) -> Fused:
+        """See `Fusion.score`. The score is the sum of weight x calibrated similarity."""
+        s, present = calibrated(similarities, mask, modalities, calibration)
+        w = np.asarray(weights, dtype=np.float64)
+        positive = w > 0
+        fields = np.where(present, np.asarray(self.field_weights, dtype=np.float64), 0.0)
+        shares = _normalised(fields * np.where(positive, w, 0.0)[None, :, None], axis=(1, 2))
+        scores = (shares * s).sum(axis=(1, 2))
+        if not positive.all():
+            own = _normalised(fields[:, ~positive], axis=(2,))
+            scores, shares[:, ~positive] = take_off(scores, own, s[:, ~positive], w[~positive])
+        return Fused(np.where(present.any(axis=(1, 2)), scores, -np.inf), shares)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Mean of embeddings: the cosine of the weighted mean of the part vectors with a product's fields.
+
+    Negative weights enter the mean as they are. A product with several fields gets the average of
+    their cosines. By linearity that is the weighted mean of the raw cosines, divided by the length of
+    the mean vector, which `gram` gives; without it the scores lack that common factor.
+    """
+
+    def score(
+        self,
+        similarities: Floats,
+        mask: Bools,
+        modalities: Sequence[str],
+        weights: Sequence[float],
+        calibration: Calibration,
+        *,
+        gram: Floats | None = None,
+    ) -> Fused:
+        """See `Fusion.score`. The scores are cosines in [-1, 1]."""
+        present = np.broadcast_to(mask, similarities.shape)
+        w = np.asarray(weights, dtype=np.float64)
+        w = w / w[w > 0].sum()
+        shares = _normalised(present.astype(np.float64), axis=(2,)) * w[None, :, None]
+        scores = (shares * np.where(present, similarities, 0.0)).sum(axis=(1, 2))
+        if gram is not None:
+            length = np.sqrt(max(float(w @ gram @ w), 0.0))
+            # Parts that cancel out leave a vector of no direction: every product is as near.
+            scores = scores / length if length > 1e-6 else np.zeros_like(scores)
+        return Fused(np.where(present.any(axis=(1, 2)), scores, -np.inf), shares)
+
+
+@dataclass(frozen=True)
+class ReciprocalRank:
+    """Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009) over the (part, field) rankings.
+
+    Each ranking gives w / (k + rank) to the candidates that have the field; equal similarities share
+    the better rank. Negative parts take theirs off.
+    """
+
+    k: float = 60.0
+
+    def score(
+        self,
+        similarities: Floats,
+        mask: Bools,
+        modalities: Sequence[str],
+        weights: Sequence[float],
+        calibration: Calibration,
+        *,
+        gram: Floats | None = None,
+    ) -> Fused:
+        """See `Fusion.score`. Scores depend on the other candidates, unlike those of other fusions."""
+        present = np.broadcast_to(mask, similarities.shape)
+        given = np.zeros(similarities.shape, dtype=np.float64)
+        for part, weight in enumerate(weights):
+            for field in range(similarities.shape[2]):
+                rows = present[:, part, field]
+                ordered = np.sort(similarities[rows, part, field])
+                above = len(ordered) - np.searchsorted(ordered, similarities[rows, part, field], side="right")
+                given[rows, part, field] = weight / (self.k + 1 + above)
+        shares = given / _positive_sum(given)
+        return Fused(np.where(present.any(axis=(1, 2)), given.sum(axis=(1, 2)), -np.inf), shares)
+
+
+def _positive_sum(values: Doubles) -> Doubles:
+    total: Doubles = np.maximum(values, 0.0).sum(axis=(1, 2), keepdims=True)
+    return np.where(total > 0, total, 1.0)
+
+
+def _normalised(values: Doubles, axis: tuple[int, ...]) -> Doubles:
+    total = values.sum(axis=axis, keepdims=True)
+    shares: Doubles = np.divide(values, total, out=np.zeros_like(values), where=total > 0)
+    return shares
+
+
+@register("mean")
+def _mean(settings: Settings) -> Mean:
+    return Mean()
+
+
+@register("weighted")
+def _weighted(settings: Settings) -> Weighted:
+    return Weighted()
+
+
+@register("rrf")
+def _rrf(settings: Settings) -> ReciprocalRank:
+    return ReciprocalRank()
