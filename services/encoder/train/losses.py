@@ -1,0 +1,59 @@
+"""Contrastive losses over batches in which one title may describe several pictures.
+
+Both build on open_clip's own losses and change only what counts as a positive: every picture a title
+describes, instead of the diagonal. Pairs nobody can judge (a title says "striped", the photo's pattern
+is unknown) take no part.
+"""
+
+from __future__ import annotations
+
+import torch
+from open_clip.loss import ClipLoss, SigLipLoss
+from torch import Tensor
+from torch.nn import functional
+
+#: Logit of a pair that takes no part: its softmax share vanishes, yet 0 * logit stays finite.
+_OUT = -1e4
+
+
+class MatchInfoNCE(ClipLoss):  # type: ignore[misc]
+    """InfoNCE (Radford et al. 2021, arXiv 2103.00020) with soft targets over all positives (as SupCon,
+    Khosla et al. 2020, arXiv 2004.11362)."""
+
+    def matched(self, image: Tensor, text: Tensor, scale: Tensor, match: Tensor, unsure: Tensor) -> Tensor:
+        """Loss of unit features [n, d]; `match` and `unsure` are bool [texts, images]."""
+        per_image, per_text = self.get_logits(image, text, scale)
+        return (_soft(per_text, match, unsure) + _soft(per_image, match.T, unsure.T)) / 2
+
+
+class MatchSigLip(SigLipLoss):  # type: ignore[misc]
+    """Sigmoid loss (Zhai et al. 2023, arXiv 2303.15343) with all positives."""
+
+    def matched(
+        self, image: Tensor, text: Tensor, scale: Tensor, bias: Tensor, match: Tensor, unsure: Tensor
+    ) -> Tensor:
+        """Loss of unit features [n, d]; `match` and `unsure` are bool [texts, images]."""
+        logits = self.get_logits(image, text, scale, bias).T
+        signs = match.to(logits.dtype) * 2 - 1
+        losses = -functional.logsigmoid(signs * logits).masked_fill(unsure, 0)
+        return losses.sum() / len(image)
+
+
+def _soft(logits: Tensor, match: Tensor, unsure: Tensor) -> Tensor:
+    target = match.to(logits.dtype)
+    has = match.any(1)
+    target = target[has] / target[has].sum(1, keepdim=True)
+    return functional.cross_entropy(logits.masked_fill(unsure, _OUT)[has], target)
+
+
+def same_product(image: Tensor, product: Tensor, scale: Tensor) -> Tensor:
+    """Image-image InfoNCE (SupCon): views of one product attract each other.
+
+    `image` is unit features [n, d], `product` int [n]; pictures whose product has one view only are
+    negatives and no anchors. 0 if there is no pair.
+    """
+    itself = torch.eye(len(image), dtype=torch.bool, device=image.device)
+    match = (product[:, None] == product[None, :]) & ~itself
+    if not match.any():
+        return image.sum() * 0
+    return _soft(scale * image @ image.T, match, itself)
