@@ -1,7 +1,7 @@
 """Real clothing photos without titles: which split a photo belongs to, its garment's colour, a title.
 
 `python -m services.encoder.train.photos FOLDER OUT.csv` writes the photos as a catalogue with made
-titles, a `colour` and a `split` column, which is what the demo indexes and the evaluation measures.
+titles, a `colour` and a `split` column, which is what the demo indexes and `vitrine evaluate` measures.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import csv
 import hashlib
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,23 +47,33 @@ class Photo:
 
 def read_photos(folder: Path) -> list[Photo]:
     """All photos of a folder with `products.csv` (id, category, image), in the order of the file."""
-    with (folder / "products.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    held_out = set(HELD_OUT.read_text().split()) if HELD_OUT.exists() else None
-    thumbnails = np.stack([_thumbnail(folder / row["image"]) for row in rows])
-    groups = near_duplicates(thumbnails)
-    photos = []
-    for row, thumbnail, group in zip(rows, thumbnails, groups, strict=True):
-        photos.append(
+    rows = read_rows(folder)
+    held_out = held_out_ids()
+    with ProcessPoolExecutor() as pool:
+        thumbnails = list(pool.map(_thumbnail, [folder / row["image"] for row in rows], chunksize=32))
+        colours = pool.map(garment_colour, thumbnails, chunksize=32)
+        groups = near_duplicates(np.stack(thumbnails))
+        return [
             Photo(
-                id=row["id"],
-                category=row["category"],
-                path=folder / row["image"],
-                colour=garment_colour(thumbnail),
-                split=_split(row["id"], rows[group]["id"], held_out),
+                row["id"],
+                row["category"],
+                folder / row["image"],
+                colour,
+                _split(row["id"], rows[group]["id"], held_out),
             )
-        )
-    return photos
+            for row, colour, group in zip(rows, colours, groups, strict=True)
+        ]
+
+
+def read_rows(folder: Path) -> list[dict[str, str]]:
+    """The rows of the folder's `products.csv`: id, category, kids, image."""
+    with (folder / "products.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def held_out_ids() -> frozenset[str] | None:
+    """Ids of the held-out photos, or None before they have been fixed."""
+    return frozenset(HELD_OUT.read_text().split()) if HELD_OUT.exists() else None
 
 
 def write_held_out(ids: list[str]) -> None:
@@ -71,7 +82,7 @@ def write_held_out(ids: list[str]) -> None:
         HELD_OUT.write_text("\n".join(ids) + "\n")
 
 
-def _split(photo_id: str, group_id: str, held_out: set[str] | None) -> str:
+def _split(photo_id: str, group_id: str, held_out: frozenset[str] | None) -> str:
     if held_out is not None and photo_id in held_out:
         return "test"
     share = int(hashlib.sha256(group_id.encode()).hexdigest()[:8], 16) / 2**32
@@ -153,27 +164,47 @@ def garment_colour(pixels: npt.NDArray[np.uint8]) -> int:
     return best if share[best] > 0.5 * share[members].max() else members[int(share[members].argmax())]
 
 
-def catalogue_rows(photos: list[Photo]) -> Iterator[dict[str, str]]:
-    for photo in photos:
-        yield {
-            "id": photo.id,
-            "title": photo.title,
-            "image": str(photo.path.resolve()),
-            "category": photo.category,
-            "colour": photo.colour_name,
-            "split": photo.split,
-        }
+def _titled(job: tuple[Path, dict[str, str]]) -> dict[str, str]:
+    folder, row = job
+    colour = garment_colour(_thumbnail(folder / row["image"]))
+    held_out = row["id"] in (held_out_ids() or ())
+    photo = Photo(row["id"], row["category"], folder / row["image"], colour, "test" if held_out else "train")
+    return {
+        "id": photo.id,
+        "title": photo.title,
+        "image": row["image"],
+        "category": photo.category,
+        "colour": photo.colour_name,
+        "family": COLOURS[colour].family if colour != UNKNOWN else "",
+        "kids": row.get("kids", ""),
+        "split": photo.split,
+    }
+
+
+def titled_rows(folder: Path) -> Iterator[dict[str, str]]:
+    """The photos as catalogue rows with a made title, the measured colour and its family; `split` is
+    "test" for the held-out photos. Pictures are paths relative to the folder."""
+    jobs = [(folder, row) for row in read_rows(folder)]
+    with ProcessPoolExecutor() as pool:
+        yield from pool.map(_titled, jobs, chunksize=32)
 
 
 def write_catalogue(folder: Path, out: Path) -> int:
     """Write the photos of a folder as a CSV catalogue; returns how many there are."""
-    rows = list(catalogue_rows(read_photos(folder)))
     out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return len(rows)
+    # Whole or not at all: whoever finds the file may take it for complete.
+    part = out.with_suffix(".part")
+    count = 0
+    with part.open("w", newline="", encoding="utf-8") as file:
+        writer: csv.DictWriter[str] | None = None
+        for row in titled_rows(folder):
+            if writer is None:
+                writer = csv.DictWriter(file, list(row))
+                writer.writeheader()
+            writer.writerow(row)
+            count += 1
+    part.rename(out)
+    return count
 
 
 if __name__ == "__main__":
