@@ -61,6 +61,19 @@ class Settings(BaseSettings):
     candidates: int = Field(200, ge=10, le=10_000, description="Candidates retrieved per query part and field.")
     max_parts: int = Field(16, ge=1, le=64, description="Most parts one query may have.")
     max_window: int = Field(1000, ge=1, le=10_000, description="Most results offset + limit may reach.")
+    query_cache: int = Field(2048, ge=0, description="Encoded query texts and pictures kept in memory.")
+    search_threads: int = Field(
+        4, ge=1, le=256, description="Requests encoded and ranked at a time; others wait their turn."
+    )
+    max_waiting: int = Field(
+        256, ge=1, description="Requests that may wait for a thread; further ones are answered 503 at once."
+    )
+    write_key: SecretStr | None = Field(
+        None, description="Key that writes over HTTP must send as `Authorization: Bearer KEY`."
+    )
+    cors_origins: str = Field(
+        "", description="Web pages that may search from the browser: origins, separated by commas, or *."
+    )
     max_request_bytes: int = Field(30_000_000, ge=1024, description="Largest request body accepted.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")

@@ -1,0 +1,146 @@
+"""A query: parts that attract or repel, a filter, and the page of results wanted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from PIL.Image import Image
+
+from searcher.fusion import make_fusion
+from services.errors import InvalidInput
+from services.settings import Settings
+from services.store.base import Filter
+
+#: Longer texts are cut by every tokenizer anyway; refusing them is plainer than ignoring their end.
+MAX_TEXT = 1000
+MAX_WEIGHT = 100.0
+
+Kind = Literal["text", "image", "product"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing the customer gave: exactly one of a text, an RGB picture or the id of an indexed product.
+
+    `weight` says how much it counts; a negative one asks for "not like this". `label` is what answers
+    call the part (default: the text, "photo", or the product's title); `name` is the request's field
+    that errors name (default: `parts[i].text`, ...).
+    """
+
+    text: str | None = None
+    image: Image | None = None
+    product: str | None = None
+    weight: float = 1.0
+    label: str = ""
+    name: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        if self.text is not None:
+            return "text"
+        return "image" if self.image is not None else "product"
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to search for. `fusion` None means the one of the settings."""
+
+    parts: tuple[Part, ...]
+    filter: Filter | None = None
+    limit: int = 20
+    offset: int = 0
+    fusion: str | None = None
+
+    def check(self, settings: Settings) -> None:
+        """Raise `InvalidInput`, naming field and mend, for a query that makes no sense or is too large."""
+        check_window(self.limit, self.offset, settings)
+        if self.fusion is not None:
+            make_fusion(self.fusion, settings)
+        if not self.parts:
+            raise InvalidInput(
+                "The query is empty.", mend="Give a text, an image or a product to search by.", field="parts"
+            )
+        if len(self.parts) > settings.max_parts:
+            raise InvalidInput(
+                f"The query has {len(self.parts)} parts, more than {settings.max_parts}.",
+                mend=f"Use at most {settings.max_parts}.",
+                field="parts",
+            )
+        for index, part in enumerate(self.parts):
+            _check_part(part, field_of(part, index))
+        if all(part.weight < 0 for part in self.parts):
+            raise InvalidInput(
+                "The query only says what it does not want.",
+                mend="Give at least one part with a positive weight.",
+                field="parts",
+            )
+
+
+def field_of(part: Part, index: int) -> str:
+    """What errors call part `index` of a query."""
+    return part.name or f"parts[{index}].{part.kind}"
+
+
+def check_window(limit: int, offset: int, settings: Settings) -> None:
+    """Raise `InvalidInput` for a page that lies outside `settings.max_window`."""
+    if limit < 1:
+        raise InvalidInput(
+            f"The limit {limit} is below 1.", mend="Ask for at least one result.", field="limit"
+        )
+    if offset < 0:
+        raise InvalidInput(f"The offset {offset} is negative.", mend="Start at 0.", field="offset")
+    if limit + offset > settings.max_window:
+        raise InvalidInput(
+            f"offset + limit is {offset + limit}, beyond the window of {settings.max_window} results.",
+            mend="Ask for fewer results, narrow the search by a filter, or raise VITRINE_MAX_WINDOW.",
+            field="limit" if limit > settings.max_window else "offset",
+        )
+
+
+def clean_text(text: str, field: str) -> str:
+    """The text with its white space collapsed. Raises `InvalidInput` if nothing usable is left."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            "The text holds half a character (a lone surrogate).", mend="Send it as UTF-8.", field=field
+        ) from error
+    cleaned = " ".join(text.replace("\0", " ").split())
+    if not cleaned:
+        raise InvalidInput("The text is empty.", mend="Write what to search for.", field=field)
+    if len(cleaned) > MAX_TEXT:
+        raise InvalidInput(
+            f"The text is {len(cleaned)} characters long, more than {MAX_TEXT}.",
+            mend=f"Shorten it to {MAX_TEXT}.",
+            field=field,
+        )
+    return cleaned
+
+
+def _check_part(part: Part, field: str) -> None:
+    container = field.rpartition(".")[0]
+    given = [key for key in ("text", "image", "product") if getattr(part, key) is not None]
+    if len(given) != 1:
+        what = f"both {' and '.join(given)}" if given else "neither text nor image nor product"
+        raise InvalidInput(
+            f"The part has {what}.",
+            mend="Give exactly one of text, image and product.",
+            field=container or field,
+        )
+    if not math.isfinite(part.weight) or part.weight == 0 or abs(part.weight) > MAX_WEIGHT:
+        raise InvalidInput(
+            f"The weight {part.weight:g} cannot be used.",
+            mend=f"Use a number from -{MAX_WEIGHT:g} to {MAX_WEIGHT:g} other than 0; "
+            "leave out a part that should not count.",
+            field=f"{container}.weight" if container else f"{field}_weight",
+        )
+    if part.text is not None:
+        clean_text(part.text, field)
+    if part.image is not None and part.image.mode != "RGB":
+        raise InvalidInput(
+            f"The picture is in mode {part.image.mode}.", mend="Convert it to RGB.", field=field
+        )
+    if part.product is not None and not part.product:
+        raise InvalidInput("The product id is empty.", mend="Give the id of an indexed product.", field=field)
