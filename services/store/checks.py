@@ -1,0 +1,213 @@
+"""What is refused before either store writes or searches anything."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from services.errors import InvalidInput, StoreUnavailable
+from services.store.base import VECTORS, CollectionMeta, Filter, Match, Point, Range, Vector
+from services.store.schema import RESERVED_KEYS, json_path, point_id
+
+_INT64 = range(-(2**63), 2**63)
+
+
+def check_open(meta: CollectionMeta | None, collection: str) -> CollectionMeta:
+    """The metadata of an open collection; raises `StoreUnavailable` if it is not open."""
+    if meta is None:
+        raise StoreUnavailable(
+            f"The collection {collection!r} is not open.",
+            mend="Open the store before using it; a store that was closed or dropped must be opened again.",
+            field="collection",
+        )
+    return meta
+
+
+def check_vector(vector: Any, dim: int, field: str) -> Vector:
+    """The vector as contiguous float32 [dim]; raises `InvalidInput` for another width or infinities."""
+    try:
+        array = np.ascontiguousarray(vector, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"{field} is not a vector of numbers.", mend="Pass float32 [d].", field=field
+        ) from error
+    if array.shape != (dim,):
+        raise InvalidInput(
+            f"{field} has the shape {list(array.shape)}, but the collection holds vectors of shape [{dim}].",
+            mend="Use the encoder that the collection was indexed with.",
+            field=field,
+        )
+    if not np.isfinite(array).all():
+        raise InvalidInput(
+            f"{field} holds values that are not finite.",
+            mend="Look for an encoder that overflows, for instance in reduced precision.",
+            field=field,
+        )
+    return array
+
+
+def check_name(name: str) -> str:
+    """The name of a vector; raises `InvalidInput` if the collection has none of that name."""
+    if name not in VECTORS:
+        raise InvalidInput(
+            f"There is no vector named {name!r}.", mend=f"Use one of {', '.join(VECTORS)}.", field="name"
+        )
+    return name
+
+
+def check_limit(limit: int) -> int:
+    if limit < 1:
+        raise InvalidInput(f"The limit {limit} is below 1.", mend="Ask for at least one.", field="limit")
+    return limit
+
+
+def check_cursor(cursor: str | None) -> str | None:
+    try:
+        return None if cursor is None else str(uuid.UUID(cursor))
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InvalidInput(
+            f"{cursor!r} is not a cursor.",
+            mend="Pass the cursor that the last page came with.",
+            field="cursor",
+        ) from error
+
+
+def check_points(points: Sequence[Point], dim: int) -> dict[str, Point]:
+    """The points by point id, checked and copied; of several with one product id the last counts.
+
+    Vectors come back as contiguous float32 [dim]. Raises `InvalidInput`, naming product and field,
+    if any point cannot be stored; so a batch is written whole or not at all.
+    """
+    checked: dict[str, Point] = {}
+    for point in points:
+        checked[point_id(point.id)] = check_point(point, dim)
+    return checked
+
+
+def check_point(point: Point, dim: int) -> Point:
+    """One point, checked and copied as by `check_points`."""
+    product = f"product {point.id!r}"
+    vectors = {}
+    for name, vector in point.vectors.items():
+        if name not in VECTORS:
+            raise InvalidInput(
+                f"The {product} has a vector named {name!r}.",
+                mend=f"Use only {', '.join(VECTORS)}.",
+                field=f"vectors.{name}",
+            )
+        vectors[name] = check_vector(vector, dim, f"The {name} vector of {product}")
+    _check_value(point.payload, "payload", product)
+    for key in RESERVED_KEYS & point.payload.keys():
+        raise InvalidInput(
+            f"The {product} has the field {key!r}, which the store needs for itself.",
+            mend="Rename the field.",
+            field=key,
+        )
+    return Point(id=point.id, vectors=vectors, payload=dict(point.payload))
+
+
+def _check_value(value: Any, field: str, product: str) -> None:
+    """Refuse what JSON with 64-bit integers cannot hold and give back unchanged."""
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, str):
+        if not _is_unicode(value):
+            raise _unstorable(field, product, "is not valid Unicode", "Write the catalogue in UTF-8.")
+    elif isinstance(value, int):
+        if value not in _INT64:
+            raise _unstorable(field, product, "is an integer beyond 64 bits", "Write long numbers as text.")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise _unstorable(field, product, "is not a finite number", "Leave the field out.")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str) or not _is_unicode(key):
+                raise _unstorable(f"{field}.{key!r}", product, "has no valid name", "Name fields by text.")
+            _check_value(inner, f"{field}.{key}", product)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_value(inner, field, product)
+    else:
+        raise _unstorable(
+            field,
+            product,
+            f"is of type {type(value).__name__}",
+            "Use text, numbers, booleans, lists and dicts.",
+        )
+
+
+def _unstorable(field: str, product: str, what: str, mend: str) -> InvalidInput:
+    field = field.removeprefix("payload.")
+    return InvalidInput(f"The field {field!r} of {product} {what}.", mend=mend, field=field)
+
+
+def _is_unicode(text: str) -> bool:
+    # Lone surrogates (from half-read escapes) are the only strings that UTF-8 cannot encode.
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """The values of a `Match` by type, since the engine keeps types apart.
+
+    `numbers` holds integers and floats alike and is compared by value, so 38 finds 38.0: catalogues
+    do not tell them apart. A boolean equals no number.
+    """
+
+    texts: tuple[str, ...]
+    flags: tuple[bool, ...]
+    numbers: tuple[float, ...]
+
+
+def alternatives(match: Match) -> Alternatives:
+    """Sort the values of a match by type; raises `InvalidInput` for a value of no such type."""
+    texts, flags, numbers = [], [], []
+    for value in match.values:
+        if isinstance(value, bool):
+            flags.append(value)
+        elif isinstance(value, str) and _is_unicode(value):
+            texts.append(value)
+        elif isinstance(value, int | float):
+            numbers.append(_finite(value, match.key))
+        else:
+            raise InvalidInput(
+                f"The filter on {match.key!r} cannot match {value!r}.",
+                mend="Filter by text, numbers or booleans.",
+                field=match.key,
+            )
+    return Alternatives(tuple(texts), tuple(flags), tuple(numbers))
+
+
+def check_filter(filter: Filter | None) -> None:
+    """Raise `InvalidInput`, naming the field, for a filter that no store can evaluate."""
+    if filter is None:
+        return
+    for condition in (*filter.must, *filter.must_not):
+        json_path(condition.key)
+        if isinstance(condition, Match):
+            alternatives(condition)
+        else:
+            for bound in _bounds(condition):
+                _finite(bound, condition.key)
+
+
+def _bounds(condition: Range) -> list[float]:
+    bounds = (condition.gte, condition.lte, condition.gt, condition.lt)
+    return [bound for bound in bounds if bound is not None]
+
+
+def _finite(value: float, key: str) -> float:
+    try:
+        number = float(value)
+    except (OverflowError, TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidInput(
+            f"The filter on {key!r} cannot compare with {value!r}.", mend="Use a finite number.", field=key
+        )
+    return number

@@ -1,0 +1,71 @@
+"""One meaning of a filter for both stores: they differ only in the classes of their engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from services.store.base import Filter, Match, Range
+from services.store.checks import alternatives, check_filter
+from services.store.schema import json_path, point_id
+
+C = TypeVar("C")
+F = TypeVar("F", covariant=True)
+
+
+class Dialect(Protocol[C, F]):
+    """Builds the conditions (C) and filters (F) of one engine. `path` is the engine's JSON path."""
+
+    def texts(self, path: str, values: Sequence[str]) -> C:
+        """The field holds any of these texts."""
+
+    def flags(self, key: str, values: Sequence[bool]) -> C:
+        """The field holds any of these booleans; takes the key as the caller wrote it."""
+
+    def interval(self, path: str, bounds: Range) -> C:
+        """The field holds a number within the bounds."""
+
+    def point_ids(self, ids: Sequence[str]) -> C:
+        """The point has any of these ids; of none if there are none."""
+
+    def any_of(self, conditions: Sequence[C]) -> C:
+        """At least one holds."""
+
+    def combine(self, must: Sequence[C], must_not: Sequence[C]) -> F:
+        """All of `must` hold and none of `must_not`."""
+
+
+def compile_filter(filter: Filter | None, dialect: Dialect[C, F]) -> F | None:
+    """The engine's filter, or None where nothing is limited.
+
+    A field that a product lacks matches nothing, so `must_not` lets such products pass. A match
+    without values holds for no product, as do empty `ids`. Numbers are compared as float64.
+
+    Raises `InvalidInput`, naming the field, for a condition that cannot be evaluated.
+    """
+    if filter is None:
+        return None
+    check_filter(filter)
+    must = [_condition(condition, dialect) for condition in filter.must]
+    must_not = [_condition(condition, dialect) for condition in filter.must_not]
+    if filter.ids is not None:
+        must.append(dialect.point_ids([point_id(product) for product in filter.ids]))
+    if filter.not_ids:
+        must_not.append(dialect.point_ids([point_id(product) for product in filter.not_ids]))
+    return dialect.combine(must, must_not) if must or must_not else None
+
+
+def _condition(condition: Match | Range, dialect: Dialect[C, F]) -> C:
+    path = json_path(condition.key)
+    if isinstance(condition, Range):
+        return dialect.interval(path, condition)
+    wanted = alternatives(condition)
+    # The engine's exact match knows no floats and would miss 38.0 for 38; an interval finds both.
+    either = [dialect.interval(path, Range(condition.key, gte=n, lte=n)) for n in wanted.numbers]
+    if wanted.texts:
+        either.append(dialect.texts(path, wanted.texts))
+    if wanted.flags:
+        either.append(dialect.flags(condition.key, wanted.flags))
+    if not either:
+        return dialect.point_ids([])
+    return either[0] if len(either) == 1 else dialect.any_of(either)
