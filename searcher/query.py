@@ -99,6 +99,18 @@ def check_window(limit: int, offset: int, settings: Settings) -> None:
         )
 
 
+def only_one(text: object, image: object, product: object, field: str) -> Kind:
+    """Which of the three is given. Raises `InvalidInput` unless exactly one is not None."""
+    values: dict[Kind, object] = {"text": text, "image": image, "product": product}
+    given: list[Kind] = [kind for kind, value in values.items() if value is not None]
+    if len(given) != 1:
+        what = f"both {' and '.join(given)}" if given else "neither text nor image nor product"
+        raise InvalidInput(
+            f"The part has {what}.", mend="Give exactly one of text, image and product.", field=field
+        )
+    return given[0]
+
+
 def clean_text(text: str, field: str) -> str:
     """The text with its white space collapsed. Raises `InvalidInput` if nothing usable is left."""
     try:
@@ -121,14 +133,7 @@ def clean_text(text: str, field: str) -> str:
 
 def _check_part(part: Part, field: str) -> None:
     container = field.rpartition(".")[0]
-    given = [key for key in ("text", "image", "product") if getattr(part, key) is not None]
-    if len(given) != 1:
-        what = f"both {' and '.join(given)}" if given else "neither text nor image nor product"
-        raise InvalidInput(
-            f"The part has {what}.",
-            mend="Give exactly one of text, image and product.",
-            field=container or field,
-        )
+    only_one(part.text, part.image, part.product, container or field)
     if not math.isfinite(part.weight) or part.weight == 0 or abs(part.weight) > MAX_WEIGHT:
         raise InvalidInput(
             f"The weight {part.weight:g} cannot be used.",

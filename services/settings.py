@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     max_parts: int = Field(16, ge=1, le=64, description="Most parts one query may have.")
     max_window: int = Field(1000, ge=1, le=10_000, description="Most results offset + limit may reach.")
     query_cache: int = Field(2048, ge=0, description="Encoded query texts and pictures kept in memory.")
+    vector_cache: int = Field(
+        50_000, ge=0, description="Products whose vectors are kept in memory (2 KB each at 256 dimensions)."
+    )
     search_threads: int = Field(
         4, ge=1, le=256, description="Requests encoded and ranked at a time; others wait their turn."
     )

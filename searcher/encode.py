@@ -1,0 +1,78 @@
+"""Query parts -> vectors, remembering the latest: customers page, refine and repeat."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+from PIL.Image import Image
+
+from services.encoder.base import Encoder, Vectors
+from services.store.base import Vector
+
+T = TypeVar("T")
+
+
+class VectorCache:
+    """The `size` most recently used vectors by key. Thread-safe."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[str, Vector] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: str) -> Vector | None:
+        with self._lock:
+            vector = self._kept.get(key)
+            if vector is not None:
+                self._kept.move_to_end(key)
+            return vector
+
+    def put(self, key: str, vector: Vector) -> None:
+        with self._lock:
+            self._kept[key] = vector
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+
+
+class QueryEncoder:
+    """An encoder with a cache before it; texts and pictures of one query go through in one batch each."""
+
+    def __init__(self, encoder: Encoder, cache_size: int) -> None:
+        self.encoder = encoder
+        self._cache = VectorCache(cache_size)
+
+    def texts(self, texts: Sequence[str]) -> list[Vector]:
+        """One unit vector float32 [d] for each text."""
+        return self._cached([f"t{text}" for text in texts], texts, self.encoder.encode_texts)
+
+    def images(self, images: Sequence[Image]) -> list[Vector]:
+        """One unit vector float32 [d] for each RGB picture."""
+        # Preparing (resize, crop) is cheap beside the tower, and its small result is quick to hash.
+        prepared = [self.encoder.prepare(image) for image in images]
+        keys = ["i" + hashlib.sha256(pixels.numpy().tobytes()).hexdigest() for pixels in prepared]
+        return self._cached(keys, prepared, self._encode_prepared)
+
+    def _encode_prepared(self, prepared: Sequence[torch.Tensor]) -> Vectors:
+        return self.encoder.encode_prepared(torch.stack(list(prepared)))
+
+    def _cached(
+        self, keys: Sequence[str], items: Sequence[T], encode: Callable[[Sequence[T]], Vectors]
+    ) -> list[Vector]:
+        known = {key: self._cache.get(key) for key in keys}
+        new = {key: item for key, item in zip(keys, items, strict=True) if known[key] is None}
+        if new:
+            for key, vector in zip(new, encode(list(new.values())), strict=True):
+                # A copy, lest one row keeps the whole batch in memory.
+                known[key] = kept = np.array(vector, dtype=np.float32)
+                self._cache.put(key, kept)
+        return [vector for key in keys if (vector := known[key]) is not None]

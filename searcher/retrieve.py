@@ -1,0 +1,96 @@
+"""Candidates: whatever any part of the query finds in any field, with all similarities computed exactly.
+
+The store's searches are approximate and each sees one part and one field; they only nominate. What
+counts is computed here from the stored vectors themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from searcher.vectors import VectorTable
+from services.store.base import VECTORS, Filter, Vector, VectorStore
+
+
+@dataclass(frozen=True)
+class PartVector:
+    """An encoded query part: unit vector float32 [d], modality "text" or "image", user weight."""
+
+    vector: Vector
+    modality: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """`ids` [c] with raw cosines `similarities` float32 [c, p, f] (NaN where a product lacks the field) and
+    `mask` bool [c, 1, f]. `exhausted` says that no search had more to give."""
+
+    ids: list[str]
+    similarities: npt.NDArray[np.float32]
+    mask: npt.NDArray[np.bool_]
+    exhausted: bool
+
+
+def tiers(
+    store: VectorStore,
+    table: VectorTable,
+    parts: Sequence[PartVector],
+    filter: Filter | None,
+    *,
+    depth: int,
+    window: int,
+) -> Iterator[Candidates]:
+    """Candidates in tiers, each searched twice as deep as the one before and without its products.
+
+    The first tier is the union of the `depth` best of every search; further ones are only computed if a
+    page reaches beyond it. Tiers do not depend on the page asked for, so ranking tier after tier gives
+    pages that neither repeat nor skip a product. Ends when searches are exhausted or as deep as
+    `window`, at which point at least `window` products were found if so many match.
+    """
+    queries = _nominators(parts)
+    seen: set[str] = set()
+    while True:
+        found = [
+            [hit.id for hit in store.search(field, query, depth, filter=filter)]
+            for query in queries
+            for field in VECTORS
+        ]
+        exhausted = all(len(ids) < depth for ids in found)
+        # A dict keeps the order of nomination, so that equal runs see equal matrices.
+        fresh = [one for one in dict.fromkeys(one for ids in found for one in ids) if one not in seen]
+        last = exhausted or depth >= window
+        if fresh or last:
+            yield compare(table, parts, fresh, exhausted=exhausted)
+        if last:
+            return
+        seen.update(fresh)
+        depth = min(2 * depth, window)
+
+
+def compare(
+    table: VectorTable, parts: Sequence[PartVector], ids: Sequence[str], *, exhausted: bool = True
+) -> Candidates:
+    """All similarities between the parts and the stored vectors of these products."""
+    queries = np.stack([part.vector for part in parts]).astype(np.float64)
+    found, vectors, present = table.read(ids)
+    # Double precision, then rounded: rows of equal vectors get equal cosines wherever they stand in the
+    # matrix, so that ties stay ties and are broken by id.
+    cosines = np.round(vectors.astype(np.float64) @ queries.T, 7)
+    similarities = np.where(present[:, :, None], cosines, np.nan).transpose(0, 2, 1).astype(np.float32)
+    return Candidates(found, similarities, present[:, None, :], exhausted)
+
+
+def _nominators(parts: Sequence[PartVector]) -> list[Vector]:
+    positive = [part for part in parts if part.weight > 0]
+    queries = [part.vector for part in positive]
+    if len(positive) > 1:
+        mean = np.sum([part.weight * part.vector for part in positive], axis=0)
+        length = float(np.linalg.norm(mean))
+        if length > 1e-6:
+            queries.append((mean / length).astype(np.float32))
+    return queries

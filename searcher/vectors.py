@@ -1,0 +1,126 @@
+"""Vectors of products by id, kept in memory: reading a few hundred from a store costs more than all the
+rest of a search."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from services.store.base import VECTORS, Point, Vector, VectorStore
+
+Present = npt.NDArray[np.bool_]
+
+_FIRST_ROWS = 1024
+
+
+class VectorTable:
+    """The most recently used vectors of up to `size` products; 0 keeps none. Thread-safe.
+
+    Whoever changes products through the same process must call `forget`. Changes by other processes
+    show after `seconds` (None: there are no other processes).
+    """
+
+    def __init__(self, store: VectorStore, dim: int, *, size: int, seconds: float | None = None) -> None:
+        self._store = store
+        self._dim = dim
+        self._size = size
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._generation = 0
+        self._clear()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def read(self, ids: Sequence[str]) -> tuple[list[str], Vector, Present]:
+        """Those of `ids` that are stored, with their vectors float32 [n, f, d] (zero where a product lacks
+        the field) and bool [n, f], whether it has it; fields in order of `VECTORS`."""
+        vectors = np.zeros((len(ids), len(VECTORS), self._dim), dtype=np.float32)
+        present = np.zeros((len(ids), len(VECTORS)), dtype=np.bool_)
+        with self._lock:
+            generation = self._generation
+            places, rows = self._known(ids)
+            vectors[places], present[places] = self._vectors[rows], self._present[rows]
+        found = np.zeros(len(ids), dtype=np.bool_)
+        found[places] = True
+        if len(places) < len(ids):
+            missing = [one for one, there in zip(ids, found, strict=True) if not there]
+            points = self._store.fetch(missing, vectors=True)
+            place_of = {one: place for place, one in enumerate(ids)}
+            new = [place_of[point.id] for point in points]
+            vectors[new], present[new] = _stack(points, self._dim)
+            found[new] = True
+            with self._lock:
+                # What was forgotten meanwhile may be what was just read.
+                if generation == self._generation and len(ids) <= self._size:
+                    self._keep([point.id for point in points], vectors[new], present[new])
+        if found.all():
+            return list(ids), vectors, present
+        return [one for one, there in zip(ids, found, strict=True) if there], vectors[found], present[found]
+
+    def forget(self, ids: Sequence[str] | None = None) -> None:
+        """Read these products anew when they are next wanted (None: all of them)."""
+        with self._lock:
+            self._generation += 1
+            if ids is None:
+                self._clear()
+            else:
+                for one in ids:
+                    if (row := self._rows.pop(one, None)) is not None:
+                        self._free.append(row)
+
+    def _clear(self) -> None:
+        rows = min(self._size, _FIRST_ROWS)
+        self._rows: OrderedDict[str, int] = OrderedDict()
+        self._free = list(range(rows))
+        self._vectors = np.zeros((rows, len(VECTORS), self._dim), dtype=np.float32)
+        self._present = np.zeros((rows, len(VECTORS)), dtype=np.bool_)
+        self._until = np.zeros(rows)
+
+    def _known(self, ids: Sequence[str]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        pairs = [(place, row) for place, one in enumerate(ids) if (row := self._rows.get(one)) is not None]
+        for place, _ in pairs:
+            self._rows.move_to_end(ids[place])
+        places, rows = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+        if self._seconds is not None:
+            fresh = self._until[rows] > time.monotonic()
+            places, rows = places[fresh], rows[fresh]
+        return places, rows
+
+    def _keep(self, ids: Sequence[str], vectors: Vector, present: Present) -> None:
+        rows = []
+        for one in ids:
+            row = self._rows.get(one)
+            if row is None:
+                row = self._rows[one] = self._free_row()
+            self._rows.move_to_end(one)
+            rows.append(row)
+        self._vectors[rows], self._present[rows] = vectors, present
+        self._until[rows] = time.monotonic() + (self._seconds or 0.0)
+
+    def _free_row(self) -> int:
+        if not self._free and len(self._present) < self._size:
+            old, new = len(self._present), min(2 * len(self._present), self._size)
+            self._free = list(range(old, new))
+            self._vectors = np.resize(self._vectors, (new, len(VECTORS), self._dim))
+            self._present = np.resize(self._present, (new, len(VECTORS)))
+            self._until = np.resize(self._until, new)
+        if self._free:
+            return self._free.pop()
+        return self._rows.popitem(last=False)[1]
+
+
+def _stack(points: Sequence[Point], dim: int) -> tuple[Vector, Present]:
+    vectors = np.zeros((len(points), len(VECTORS), dim), dtype=np.float32)
+    present = np.zeros((len(points), len(VECTORS)), dtype=np.bool_)
+    for column, field in enumerate(VECTORS):
+        rows = [row for row, point in enumerate(points) if field in point.vectors]
+        if rows:
+            vectors[rows, column] = [points[row].vectors[field] for row in rows]
+            present[rows, column] = True
+    return vectors, present
