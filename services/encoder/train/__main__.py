@@ -18,7 +18,6 @@ from services.encoder.train.data import photographed, rendered
 from services.encoder.train.loop import Recipe, train
 from services.encoder.train.measure import measure
 from services.encoder.train.model import build, config, load_weights, save_weights, write_config
-from services.encoder.train.photos import write_held_out
 from services.encoder.train.tokenizer import CONTEXT_LENGTH, train_tokenizer
 
 OUT = Path(__file__).parents[1] / "weights" / "vitrine-compact"
@@ -65,9 +64,7 @@ def main(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)
     real = photographed(photos, cache=cache) if (photos / "products.csv").exists() else None
-    if real:
-        write_held_out(real["test"].ids)
-    else:
+    if real is None:
         print(f"There is no {photos / 'products.csv'}: training on rendered products alone.")
     print(f"Drawing {products} products with {views} views each ...")
     drawn = rendered(products, views, first=0, cache=cache)

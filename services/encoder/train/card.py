@@ -18,7 +18,7 @@ encoder (see the README).
   angle, crop, shadow and background; titles by `services/encoder/train/titles.py`.
 {photos}
 - Products (not pictures) are split. Near-duplicates of a photo fall on one side. The ids in
-  `services/encoder/train/heldout.txt` are never trained on and never used to pick a checkpoint.
+  `services/encoder/train/splits/test.txt` are never trained on and no choice is made by them.
 
 ## Training
 `python -m services.encoder.train` with the defaults reprints this card. {steps} steps of {batch} pictures, seed

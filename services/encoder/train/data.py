@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps
 
-from services.encoder.train.photos import read_photos
+from services.encoder.train.photos import read_photos, write_splits
 from services.encoder.train.render import SHAPES, make_product, view
 from services.encoder.train.titles import UNKNOWN, Attributes, make_title, product_attributes
 
@@ -73,6 +73,7 @@ def _draw_views(job: tuple[int, str, int]) -> npt.NDArray[np.uint8]:
 def photographed(folder: Path, *, cache: Path) -> dict[str, Pictures]:
     """The real photos by split (train, validation, test), squashed to a square; colours are measured."""
     photos = read_photos(folder)
+    write_splits(photos)
     path = cache / f"photos-{len(photos)}-{STORED}.npy"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,9 @@ from PIL import Image, ImageOps
 from services.encoder.train.colours import COLOURS, nearest, srgb_to_lab
 from services.encoder.train.titles import CATEGORIES, UNKNOWN
 
-#: Ids of the photos no training ever sees and no checkpoint is picked by.
-HELD_OUT = Path(__file__).with_name("heldout.txt")
+#: `test.txt` lists the photos that no training ever sees and no choice is made by, `validation.txt` those
+#: that choices are made by.
+SPLITS = Path(__file__).with_name("splits")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Photo:
 def read_photos(folder: Path) -> list[Photo]:
     """All photos of a folder with `products.csv` (id, category, image), in the order of the file."""
     rows = read_rows(folder)
-    held_out = held_out_ids()
+    fixed = fixed_splits()
     with ProcessPoolExecutor() as pool:
         thumbnails = list(pool.map(_thumbnail, [folder / row["image"] for row in rows], chunksize=32))
         colours = pool.map(garment_colour, thumbnails, chunksize=32)
@@ -59,7 +60,7 @@ def read_photos(folder: Path) -> list[Photo]:
                 row["category"],
                 folder / row["image"],
                 colour,
-                _split(row["id"], rows[group]["id"], held_out),
+                _split(row["id"], rows[group]["id"], fixed),
             )
             for row, colour, group in zip(rows, colours, groups, strict=True)
         ]
@@ -71,24 +72,35 @@ def read_rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def held_out_ids() -> frozenset[str] | None:
-    """Ids of the held-out photos, or None before they have been fixed."""
-    return frozenset(HELD_OUT.read_text().split()) if HELD_OUT.exists() else None
+def fixed_splits() -> dict[str, str]:
+    """Photo id -> "test" or "validation", for the photos that are listed."""
+    return {
+        photo_id: name
+        for name in ("validation", "test")
+        if (SPLITS / f"{name}.txt").exists()
+        for photo_id in (SPLITS / f"{name}.txt").read_text().split()
+    }
 
 
-def write_held_out(ids: list[str]) -> None:
-    """Fix the list of held-out photos once and for all; does nothing if it is written already."""
-    if not HELD_OUT.exists():
-        HELD_OUT.write_text("\n".join(ids) + "\n")
-
-
-def _split(photo_id: str, group_id: str, held_out: frozenset[str] | None) -> str:
-    if held_out is not None and photo_id in held_out:
-        return "test"
+def _split(photo_id: str, group_id: str, fixed: dict[str, str]) -> str:
+    if known := fixed.get(photo_id) or fixed.get(group_id):
+        return known
+    if fixed:
+        return "train"
+    # No lists yet: near-duplicates share the id of their group, and so their fate.
     share = int(hashlib.sha256(group_id.encode()).hexdigest()[:8], 16) / 2**32
-    if held_out is None and share < 0.15:
-        return "test"
-    return "validation" if share < 0.23 else "train"
+    return "test" if share < 0.15 else "validation" if share < 0.23 else "train"
+
+
+def write_splits(photos: Iterable[Photo]) -> None:
+    """Fix the lists of test and validation photos once and for all; does nothing if they are written."""
+    if SPLITS.exists():
+        return
+    SPLITS.mkdir()
+    listed = list(photos)
+    for name in ("test", "validation"):
+        ids = [photo.id for photo in listed if photo.split == name]
+        (SPLITS / f"{name}.txt").write_text("\n".join(ids) + "\n")
 
 
 def _thumbnail(path: Path, side: int = 64) -> npt.NDArray[np.uint8]:
@@ -167,8 +179,8 @@ def garment_colour(pixels: npt.NDArray[np.uint8]) -> int:
 def _titled(job: tuple[Path, dict[str, str]]) -> dict[str, str]:
     folder, row = job
     colour = garment_colour(_thumbnail(folder / row["image"]))
-    held_out = row["id"] in (held_out_ids() or ())
-    photo = Photo(row["id"], row["category"], folder / row["image"], colour, "test" if held_out else "train")
+    split = fixed_splits().get(row["id"], "train")
+    photo = Photo(row["id"], row["category"], folder / row["image"], colour, split)
     return {
         "id": photo.id,
         "title": photo.title,
@@ -182,32 +194,24 @@ def _titled(job: tuple[Path, dict[str, str]]) -> dict[str, str]:
 
 
 def titled_rows(folder: Path) -> Iterator[dict[str, str]]:
-    """The photos as catalogue rows with a made title, the measured colour and its family; `split` is
-    "test" for the held-out photos. Pictures are paths relative to the folder."""
+    """The photos as catalogue rows with a made title, the measured colour and its family; `split`
+    is train, validation or test. Pictures are paths relative to the folder."""
     jobs = [(folder, row) for row in read_rows(folder)]
     with ProcessPoolExecutor() as pool:
         yield from pool.map(_titled, jobs, chunksize=32)
 
 
-def write_catalogue(folder: Path, out: Path) -> int:
-    """Write the photos of a folder as a CSV catalogue; returns how many there are."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # Whole or not at all: whoever finds the file may take it for complete.
-    part = out.with_suffix(".part")
-    count = 0
-    with part.open("w", newline="", encoding="utf-8") as file:
-        writer: csv.DictWriter[str] | None = None
-        for row in titled_rows(folder):
-            if writer is None:
-                writer = csv.DictWriter(file, list(row))
-                writer.writeheader()
-            writer.writerow(row)
-            count += 1
-    part.rename(out)
-    return count
+def main(folder: Path, out: Path) -> None:
+    """Write the photos of a folder as a CSV catalogue."""
+    with out.open("w", newline="", encoding="utf-8") as file:
+        rows = list(titled_rows(folder))
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"{len(rows)} products in {out}")
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("usage: python -m services.encoder.train.photos FOLDER OUT.csv")
-    print(f"{write_catalogue(Path(sys.argv[1]), Path(sys.argv[2]))} products in {sys.argv[2]}")
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
