@@ -72,6 +72,7 @@ def save_weights(model: torch.nn.Module, folder: Path) -> int:
     }
     path = folder / WEIGHTS
     save_file(state, path, metadata={"format": "pt"})
+    path.chmod(0o644)  # it is written for its owner alone otherwise
     return path.stat().st_size
 
 

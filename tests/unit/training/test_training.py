@@ -1,0 +1,146 @@
+"""Losses agree with open_clip's own, and a run learns, repeats itself, and goes on after an interrupt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from open_clip.loss import ClipLoss, SigLipLoss
+
+from services.encoder.train import loop
+from services.encoder.train.data import Pictures
+from services.encoder.train.losses import MatchInfoNCE, MatchSigLip, same_product
+from services.encoder.train.measure import Measured, class_map, text_to_image, zero_shot_accuracy
+from services.encoder.train.model import build, config, load_weights, save_weights
+from services.encoder.train.render import SHAPES, make_product, view
+from services.encoder.train.titles import CATEGORIES, CATEGORY_NAMES, product_attributes
+
+
+def unit(*shape: int) -> torch.Tensor:
+    torch.manual_seed(shape[0])
+    return torch.nn.functional.normalize(torch.randn(*shape), dim=-1)
+
+
+def test_with_one_positive_each_the_losses_are_open_clips() -> None:
+    image, text, scale, bias = unit(8, 16), unit(9, 16)[:8], torch.tensor(10.0), torch.tensor(-5.0)
+    match, none = torch.eye(8, dtype=torch.bool), torch.zeros(8, 8, dtype=torch.bool)
+    ours = MatchInfoNCE().matched(image, text, scale, match, none)
+    assert ours.item() == pytest.approx(ClipLoss()(image, text, scale).item(), rel=1e-5)
+    ours = MatchSigLip().matched(image, text, scale, bias, match, none)
+    assert ours.item() == pytest.approx(SigLipLoss()(image, text, scale, bias).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["infonce", "siglip"])
+@pytest.mark.parametrize(
+    ("pair", "pull"), [("other", 1), ("match", -1), ("unsure", 0)], ids=["other", "match", "unsure"]
+)
+def test_other_pairs_repel_positives_attract_and_doubtful_pairs_take_no_part(
+    kind: str, pair: str, pull: int
+) -> None:
+    logits = torch.tensor([[3.0, 0.5], [2.0, 4.0]], requires_grad=True)  # [texts, images]
+    match, unsure = torch.eye(2, dtype=torch.bool), torch.zeros(2, 2, dtype=torch.bool)
+    if pair != "other":
+        {"match": match, "unsure": unsure}[pair][1, 0] = True
+    # Text features of unit basis vectors make the image features the logits themselves.
+    image, text, one = logits.T, torch.eye(2), torch.tensor(1.0)
+    if kind == "infonce":
+        loss = MatchInfoNCE().matched(image, text, one, match, unsure)
+    else:
+        loss = MatchSigLip().matched(image, text, one, torch.tensor(0.0), match, unsure)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert torch.sign(gradient[1, 0]).item() == pull
+
+
+def test_views_of_one_product_attract_each_other() -> None:
+    near = torch.nn.functional.normalize(torch.tensor([[1.0, 0], [1, 0.1], [0, 1], [0.1, 1]]), dim=-1)
+    scale = torch.tensor(10.0)
+    right = same_product(near, torch.tensor([0, 0, 1, 1]), scale)
+    wrong = same_product(near, torch.tensor([0, 1, 0, 1]), scale)
+    assert right < wrong
+    assert same_product(near, torch.tensor([0, 1, 2, 3]), scale).item() == 0
+
+
+def tiny_data() -> Pictures:
+    names = tuple(SHAPES)[:4]
+    products = [make_product(n, names[n % 4]) for n in range(16)]
+    pixels = np.stack([np.asarray(view(product, number, 48)) for product in products for number in (0, 1)])
+    codes = np.repeat(np.array([product.attributes.row() for product in products]), 2, axis=0)
+    return Pictures(pixels, codes, np.repeat(np.arange(16), 2), [str(n) for n in range(32)])
+
+
+def tokenize(texts: list[str]) -> torch.Tensor:
+    rows = [[1, *(3 + byte % 60 for byte in text.encode()[:22]), 2] for text in texts]
+    return torch.tensor([row + [0] * (24 - len(row)) for row in rows])
+
+
+RECIPE = loop.Recipe(image_size=32, steps=6, batch=16, warmup=2, photo_share=0.0, ema=0.5)
+
+
+def run(checkpoint: Path, recipe: loop.Recipe = RECIPE, **changes: Any) -> tuple[torch.nn.Module, list[Any]]:
+    torch.manual_seed(0)
+    settings = config(
+        tower="mobilenetv4_conv_small_050", image_size=32, vocabulary=64, width=64, layers=1, dim=32
+    )
+    model = build(settings)
+    arguments: dict[str, Any] = {"measure": lambda model: {}, "every": 3} | changes
+    return loop.train(model, tiny_data(), None, recipe, tokenize, checkpoint=checkpoint, **arguments)
+
+
+def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
+    one, two = (run(tmp_path / name)[0].state_dict() for name in ("one", "two"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_an_interrupted_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    def interrupt(model: torch.nn.Module) -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", measure=interrupt)
+    state = torch.load(tmp_path / "run", weights_only=True)
+    assert state["step"] == 3
+    steps: list[int] = []
+    _, log = run(tmp_path / "run", measure=lambda model: {"seen": float(len(steps))})
+    assert [line["step"] for line in log] == [6]
+    with pytest.raises(SystemExit, match="another recipe"):
+        run(tmp_path / "run", loop.Recipe(image_size=32, steps=7, batch=16))
+
+
+def test_training_lowers_the_loss(tmp_path: Path) -> None:
+    recipe = loop.Recipe(image_size=32, steps=40, batch=16, warmup=5, photo_share=0.0, ema=0.9)
+    _, log = run(tmp_path / "run", recipe, every=10)
+    assert log[-1]["loss"] < log[0]["loss"]
+
+
+def test_saved_weights_load_back_in_half_precision(tmp_path: Path) -> None:
+    settings = config(
+        tower="mobilenetv4_conv_small_050", image_size=32, vocabulary=64, width=64, layers=1, dim=32
+    )
+    one, two = build(settings), build(settings)
+    save_weights(one, tmp_path)
+    load_weights(two, tmp_path)
+    for name, value in one.state_dict().items():
+        torch.testing.assert_close(two.state_dict()[name].float(), value.float(), rtol=1e-3, atol=1e-4)
+
+
+def test_figures_are_right_where_the_answer_is_known() -> None:
+    codes = np.array(
+        [product_attributes(name, 10, "plain", "matte").row() for name in ("dress", "dress", "mug")]
+    )
+    images = np.array([[1, 0], [0.9, 0.1], [0, 1]], dtype=np.float32)
+    images /= np.linalg.norm(images, axis=1, keepdims=True)
+    dress = CATEGORIES[CATEGORY_NAMES[codes[0, 0]]][0]
+
+    def texts(words: list[str]) -> np.ndarray:
+        return np.array([[1.0, 0.0] if dress in text else [0.0, 1.0] for text in words], dtype=np.float32)
+
+    measured = Measured(images, texts, codes)
+    assert zero_shot_accuracy(measured) == 1
+    assert class_map(measured) == pytest.approx(2 / 3)  # the mug has nothing to find
+    found = text_to_image(measured, k=2)
+    assert found["recall"] == 1 and found["hit"] == 1 and found["class_precision"] == 0.75
+    wrong = Measured(images[::-1], texts, codes)
+    assert zero_shot_accuracy(wrong) == pytest.approx(1 / 3)
