@@ -1,0 +1,90 @@
+"""Files of models from a Hugging Face hub, or one clear sentence why they cannot be had.
+
+All traffic with a hub goes through here, so that the libraries that build the models find every file
+on disk. Left to themselves they retry each missing file for half a minute before giving up, and say
+little about the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import filter as matching
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+)
+
+from services.encoder.failures import one_line
+from services.errors import EncoderUnavailable
+
+#: Seconds for the one request that finds out whether the hub answers at all.
+REACH_TIMEOUT = 5.0
+
+#: What a tokenizer may consist of, in any of the formats in use.
+TOKENIZER_FILES = (
+    "tokenizer*.json",
+    "vocab*",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "*.model",
+    "config.json",
+)
+
+
+def fetch(name: str, repository: str, files: Sequence[str], *, weights: Sequence[str] = ()) -> Path:
+    """The folder of the hub's local cache that holds these files of a repository that encoder `name` needs.
+
+    `files` are glob patterns, all of which are fetched; of `weights` only the first pattern that the
+    repository has any file for. Without a network the cached copy serves. The caller checks that
+    what it needs is there: a repository may lack a file that a pattern names.
+
+    Raises `EncoderUnavailable` naming the encoder, the reason and the mend.
+    """
+    wanted = f"The encoder {name!r}" + ("" if repository in name else f" (it needs {repository!r})")
+    try:
+        info = HfApi().model_info(repository, timeout=REACH_TIMEOUT)
+        present = [sibling.rfilename for sibling in info.siblings or []]
+        chosen = next(([pattern] for pattern in weights if matching(present, pattern)), [])
+        return Path(snapshot_download(repository, allow_patterns=[*files, *chosen]))
+    except HFValidationError:
+        raise EncoderUnavailable(
+            f"{repository!r} cannot be the name of a model on a hub.",
+            mend="Such a name has the form ORGANISATION/NAME, of letters, digits, '-', '_' and '.'.",
+            field="encoder",
+        ) from None
+    except GatedRepoError:
+        raise EncoderUnavailable(
+            f"{wanted} is only given out to users who accepted its terms.",
+            mend=f"Accept them at {constants.ENDPOINT}/{repository} and set HF_TOKEN to your token.",
+            field="encoder",
+        ) from None
+    except RepositoryNotFoundError:
+        raise EncoderUnavailable(
+            f"{wanted} is not on {constants.ENDPOINT}, or it is private.",
+            mend="Check the spelling; for a private model set HF_TOKEN.",
+            field="encoder",
+        ) from None
+    except OfflineModeIsEnabled:
+        reason = "HF_HUB_OFFLINE is set"
+    except HfHubHTTPError as error:
+        reason = f"{constants.ENDPOINT} answered {error.response.status_code}"
+    except Exception as error:
+        # Whatever the HTTP library or the operating system made of it: the files did not arrive.
+        reason = f"{constants.ENDPOINT} cannot be reached ({one_line(error, 100)})"
+    try:
+        return Path(snapshot_download(repository, allow_patterns=list(files), local_files_only=True))
+    except LocalEntryNotFoundError:
+        raise EncoderUnavailable(
+            f"{wanted} is not on this machine and cannot be downloaded: {reason}.",
+            mend="Connect to the network, point HF_ENDPOINT to a mirror, or copy the model's files into a "
+            "folder and set VITRINE_ENCODER=local-dir:FOLDER (open_clip) or transformers:FOLDER.",
+            field="encoder",
+        ) from None

@@ -1,0 +1,119 @@
+"""Name of an encoder -> encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from services.encoder.dual import DualEncoder
+from services.errors import EncoderUnavailable
+from services.settings import Settings
+
+DEFAULT = "vitrine-compact"
+
+#: The folder of the encoder that comes with the package.
+DEFAULT_FOLDER = Path(__file__).parent / "weights" / DEFAULT
+
+#: Good choices, smallest first: (name, what it is good for). Any other name that open_clip or
+#: transformers knows works as well.
+KNOWN = (
+    (DEFAULT, "Comes with Vitrine and needs no download; fast on any CPU."),
+    ("MobileCLIP2-S0/dfndr2b", "Small and fast, general, English; 256 px."),
+    ("ViT-B-32/laion2b_s34b_b79k", "The usual CLIP baseline, English; 224 px."),
+    ("xlm-roberta-base-ViT-B-32/laion5b_s13b_b90k", "Texts in about a hundred languages; 224 px."),
+    ("hf-hub:Marqo/marqo-fashionSigLIP", "Tuned on fashion catalogues, English; 224 px."),
+    ("transformers:google/siglip2-base-patch16-224", "Strong all-rounder, many languages; 224 px."),
+    ("transformers:OFA-Sys/chinese-clip-vit-base-patch16", "Texts in Chinese; 224 px."),
+    ("ViT-SO400M-14-SigLIP2/webli", "Among the best open models, many languages; wants a GPU."),
+)
+
+
+@dataclass(frozen=True)
+class EncoderName:
+    """A name taken apart: who builds the model, from what."""
+
+    kind: Literal["folder", "hub", "openclip", "transformers"]
+    #: Folder, repository or model name.
+    place: str
+    #: open_clip's tag, or a file; None: not given.
+    weights: str | None = None
+
+
+def parse_name(name: str) -> EncoderName:
+    """Take an encoder's name apart; whether there is such a model only loading tells.
+
+    `vitrine-compact`, `local-dir:FOLDER`, `hf-hub:ORGANISATION/NAME`, `transformers:MODEL_OR_FOLDER`,
+    `MODEL/PRETRAINED`. Raises `EncoderUnavailable` for a name without its second half.
+    """
+    name = name.strip()
+    if name == DEFAULT:
+        return EncoderName("folder", str(DEFAULT_FOLDER))
+    prefix, colon, place = name.partition(":")
+    kinds: dict[str, Literal["folder", "hub", "transformers"]] = {
+        "local-dir": "folder",
+        "hf-hub": "hub",
+        "transformers": "transformers",
+    }
+    if colon and prefix in kinds:
+        if not place.strip():
+            raise EncoderUnavailable(
+                f"The encoder name {name!r} ends where a model should follow.",
+                mend=f"Give one, as in {_EXAMPLES[prefix]}.",
+                field="encoder",
+            )
+        return EncoderName(kinds[prefix], place.strip())
+    model, slash, weights = name.partition("/")
+    if not model or (slash and not weights):
+        raise EncoderUnavailable(
+            f"{name!r} is no name of an encoder.",
+            mend=f"Set VITRINE_ENCODER to {DEFAULT} or to a name such as {KNOWN[2][0]}.",
+            field="encoder",
+        )
+    return EncoderName("openclip", model, weights or None)
+
+
+_EXAMPLES = {
+    "local-dir": "local-dir:models/mine",
+    "hf-hub": "hf-hub:Marqo/marqo-fashionSigLIP",
+    "transformers": "transformers:google/siglip2-base-patch16-224",
+}
+
+
+def load_encoder(settings: Settings) -> DualEncoder:
+    """The encoder that the settings name, loaded and run once.
+
+    Raises `EncoderUnavailable`, in one sentence, for a model that cannot be had.
+    """
+    name = settings.encoder.strip()
+    parsed = parse_name(name)
+    # The libraries take seconds to import; only the one that is needed is.
+    if parsed.kind == "transformers":
+        from services.encoder.hf import load_transformers
+
+        return load_transformers(name, parsed.place, settings)
+
+    from services.encoder import openclip
+
+    if parsed.kind == "folder":
+        return openclip.load_folder(name, Path(parsed.place).expanduser(), settings)
+    if parsed.kind == "hub":
+        return openclip.load_from_hub(name, parsed.place, settings)
+    return openclip.load_pretrained(name, parsed.place, parsed.weights, settings)
+
+
+def describe(encoder: DualEncoder) -> dict[str, Any]:
+    """Facts about a loaded encoder, JSON-ready, for people to read."""
+    return {
+        "name": encoder.name,
+        "family": encoder.family,
+        "parameters": encoder.parameters,
+        "size_mb": round(encoder.bytes / 1e6, 1),
+        "image_size": encoder.image_size,
+        "dim": encoder.dim,
+        "context_length": encoder.context_length,
+        "device": str(encoder.device),
+        "precision": encoder.precision,
+        "weights": encoder.identity.weights,
+        "preprocess": encoder.identity.preprocess,
+    }
