@@ -39,8 +39,8 @@ class Recipe:
     tower: str = "mobilenetv4_conv_small"
     image_size: int = 112
     loss: str = "infonce"
-    steps: int = 4000
-    batch: int = 160
+    steps: int = 2400
+    batch: int = 128
     photo_share: float = 0.5
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
@@ -64,7 +64,7 @@ class Batch:
 def make_batches(
     drawn: Pictures, photos: Pictures | None, recipe: Recipe, tokenize: Tokenize, first: int
 ) -> Generator[Batch]:
-    """Batches from step `first` on, prepared ahead in a thread, the same for the same seed and step."""
+    """Batches prepared ahead in a thread; the same for the same seed and the same `first` step."""
     ahead: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=4)
     stop = threading.Event()
 
@@ -184,7 +184,7 @@ def train(
             stream = make_batches(drawn, photos, recipe, tokenize, first)
             for batch in stream if first < recipe.steps else ():
                 losses.append(_step(model, optimizer, batch, recipe, step, device))
-                average.update_parameters(model)
+                _average(average, model)
                 step += 1
                 if step % 20 == 0:
                     speed = (step - first) * recipe.batch / (time.monotonic() - begun)
@@ -210,6 +210,14 @@ def train(
             raise
     average.eval()
     return average.module, log
+
+
+def _average(average: AveragedModel, model: torch.nn.Module) -> None:
+    """Update the averaged weights and batch statistics, but keep attention masks: averaging -inf gives NaN."""
+    average.update_parameters(model)
+    for averaged, own in zip(average.module.buffers(), model.buffers(), strict=True):
+        if not torch.isfinite(own).all():
+            averaged.copy_(own)
 
 
 def _step(

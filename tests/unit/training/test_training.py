@@ -109,6 +109,15 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
         run(tmp_path / "run", loop.Recipe(image_size=32, steps=7, batch=16))
 
 
+def test_the_averaged_model_is_sound_in_both_towers(tmp_path: Path) -> None:
+    model: Any = run(tmp_path / "run")[0]
+    with torch.inference_mode():
+        texts = model.encode_text(tokenize(["red dress", "blue mug"]))
+        images = model.encode_image(torch.zeros(2, 3, 32, 32))
+    assert torch.isfinite(texts).all() and torch.isfinite(images).all()
+    assert not torch.allclose(texts[0], texts[1])
+
+
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     recipe = loop.Recipe(image_size=32, steps=40, batch=16, warmup=5, photo_share=0.0, ema=0.9)
     _, log = run(tmp_path / "run", recipe, every=10)
