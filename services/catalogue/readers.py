@@ -75,19 +75,28 @@ class Catalogue:
             ) from error
 
 
-def open_catalogue(path: Path, *, mapping: Mapping[str, str] | None = None) -> Catalogue:
+def open_catalogue(
+    path: Path, *, mapping: Mapping[str, str] | None = None, images: Path | None = None
+) -> Catalogue:
     """Open a catalogue by its kind: the suffix says CSV, JSON Lines or Parquet; a folder its pictures.
 
-    `mapping` gives product field -> column name and wins over plain names and aliases. Raises
+    `mapping` gives product field -> column name and wins over plain names and aliases. `images` is the
+    folder that relative pictures are looked up in (default: that of the catalogue file). Raises
     `CatalogueError` for what cannot be read at all; bad rows come out as rows with an error.
     """
     path = Path(path)
+    if images is not None and not images.is_dir():
+        raise CatalogueError(f"There is no folder {images}.", mend="Correct the path.", field="images")
     if path.is_dir():
         if inner := _catalogue_within(path):
-            return open_catalogue(inner, mapping=mapping)
+            return open_catalogue(inner, mapping=mapping, images=images)
         if mapping:
             raise CatalogueError(
                 f"{path} is a folder of pictures and has no columns.", mend="Leave out --map.", field="map"
+            )
+        if images is not None:
+            raise CatalogueError(
+                f"{path} is a folder of pictures itself.", mend="Leave out --images.", field="images"
             )
         folder = FolderReader(path)
         return Catalogue(path, path.resolve(), folder.columns, folder.count(), folder)
@@ -119,7 +128,8 @@ def open_catalogue(path: Path, *, mapping: Mapping[str, str] | None = None) -> C
         raise CatalogueError(
             f"{path.name} cannot be read as text ({error}).", mend="Save it as UTF-8.", field="catalogue"
         ) from error
-    return Catalogue(path, path.resolve().parent, reader.columns, count, reader)
+    base = images.resolve() if images is not None else path.resolve().parent
+    return Catalogue(path, base, reader.columns, count, reader)
 
 
 def _catalogue_within(folder: Path) -> Path | None:
