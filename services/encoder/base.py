@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from PIL.Image import Image
+
+if TYPE_CHECKING:
+    # For the annotations alone: importing torch would cost every command, even --help, a second or two.
+    import torch
+    from PIL.Image import Image
 
 Vectors = npt.NDArray[np.float32]
 
@@ -32,7 +35,9 @@ class EncoderIdentity:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> EncoderIdentity:
-        return cls(name=data["name"], weights=data["weights"], preprocess=data["preprocess"], dim=int(data["dim"]))
+        return cls(
+            name=data["name"], weights=data["weights"], preprocess=data["preprocess"], dim=int(data["dim"])
+        )
 
     def same_space(self, other: EncoderIdentity) -> bool:
         """True if vectors of both live in one space; the name alone does not matter."""
