@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from services.catalogue.values import cell_attribute
 from services.errors import InvalidInput
 from services.store.base import Filter, Match, Range
 
@@ -16,6 +18,8 @@ BOUNDS = ("gte", "lte", "gt", "lt")
 MAX_VALUES = 256
 _MAX_CHARACTERS = 1000
 _INT64 = 2**63
+_NUMBER = r"-?\d+(?:\.\d+)?"
+_RANGE = re.compile(rf"(?P<low>{_NUMBER})?\.\.(?P<high>{_NUMBER})?")
 
 
 def parse_filters(data: Any, field: str = "filters") -> Filter | None:
@@ -37,6 +41,39 @@ def parse_filters(data: Any, field: str = "filters") -> Filter | None:
     if not must and not must_not and ids is None and not not_ids:
         return None
     return Filter(must=tuple(must), must_not=tuple(must_not), ids=ids, not_ids=not_ids or ())
+
+
+def parse_assignments(assignments: Sequence[str], field: str = "filter") -> Filter | None:
+    """The filter of words such as `category=dress`, `price=10..50`, `brand!=Nordtal`.
+
+    A key may come several times and then equals any of its values. Raises `InvalidInput`.
+    """
+    found: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, value = (part.strip() for part in assignment.partition("="))
+        if not equals or not value or not key.rstrip("!"):
+            raise InvalidInput(
+                f"'{assignment[:64]}' is no filter.",
+                mend="Write category=dress, brand!=Nordtal or price=10..50.",
+                field=field,
+            )
+        target = found.setdefault("not", {}) if key.endswith("!") else found
+        key = key.rstrip("! ")
+        if (bounds := _RANGE.fullmatch(value)) and value != "..":
+            numbers = {"gte": bounds["low"], "lte": bounds["high"]}
+            target[key] = {bound: float(number) for bound, number in numbers.items() if number}
+        elif key == "price":
+            target[key] = cell_attribute(value)
+        else:
+            values = target[key] if isinstance(target.get(key), list) else []
+            target[key] = values + either_type(value, typed=key.startswith("attributes."))
+    return parse_filters(found, field)
+
+
+def either_type(value: str, *, typed: bool) -> list[Any]:
+    """A value given as bare text, and if `typed` also as the number or truth value it may be stored as."""
+    other = cell_attribute(value) if typed else None
+    return [value] if isinstance(other, str | None) else [value, other]
 
 
 def check_key(key: str, field: str) -> str:
@@ -98,7 +135,7 @@ def _range(key: str, bounds: Mapping[str, Any], where: str) -> Range:
                 mend=f"Use {', '.join(BOUNDS)}, or a plain value or list for equality.",
                 field=f"{where}.{str(operator)[:64]}",
             )
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not _is_number(value) or not math.isfinite(value):
             raise InvalidInput(
                 f"The bound is {_kind(value)}, not a finite number.",
                 mend="Write a number such as 12.99.",
@@ -122,24 +159,18 @@ def _range(key: str, bounds: Mapping[str, Any], where: str) -> Range:
     return Range(key, **values)
 
 
-def _equals(key: str, value: Any, where: str) -> Match | Range:
+def _equals(key: str, value: Any, where: str) -> Match:
     values = _values(value, where)
-    numbers = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
-    if key == "price" and len(numbers) != len(values):
+    if key == "price" and not all(_is_number(one) for one in values):
         raise InvalidInput("The price is a number.", mend='Write 12.99 or {"lte": 12.99}.', field=where)
-    if len(values) == 1 and numbers:
-        # A range, because stored numbers may be whole or not, and 12 should find 12.0.
-        return Range(key, gte=float(numbers[0]), lte=float(numbers[0]))
-    if key == "price" or any(isinstance(one, float) for one in values):
-        raise InvalidInput(
-            "Several prices or decimal numbers cannot be matched at once.",
-            mend='Use a range such as {"gte": 10, "lte": 50}.',
-            field=where,
-        )
-    return Match(key, tuple(one for one in values if isinstance(one, str | int | bool)))
+    return Match(key, tuple(values))
 
 
-def _values(value: Any, where: str) -> list[str | int | float | bool]:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _values(value: Any, where: str) -> list[str | float | bool]:
     values = value if isinstance(value, list | tuple) else [value]
     if not values:
         raise InvalidInput("The list is empty.", mend="Name a value or leave the filter out.", field=where)

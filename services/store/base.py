@@ -22,10 +22,10 @@ VECTORS = ("image", "title")
 
 @dataclass(frozen=True)
 class Match:
-    """`key` equals any of `values` (for a list field: contains any of them)."""
+    """`key` equals any of `values` (for a list field: contains any of them); numbers are compared by value."""
 
     key: str
-    values: tuple[str | int | bool, ...]
+    values: tuple[str | float | bool, ...]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,63 @@
+"""What the engine answers with: hits, their reasons, and the query as it was understood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from searcher.query import Kind
+from services.catalogue.product import Product
+
+
+@dataclass(frozen=True)
+class HitWeight:
+    """What one query part had to say about one field of a hit: its weight (negative parts: <= 0) and the
+    raw cosine."""
+
+    part: int
+    label: str
+    field: str
+    weight: float
+    similarity: float
+
+
+@dataclass(frozen=True)
+class StoredProduct:
+    """A product as stored: the record, where its picture is, and the hash of all it was made from."""
+
+    product: Product
+    source: str | None
+    hash: str
+
+
+@dataclass(frozen=True)
+class ScoredHit:
+    """A found product; the score is comparable within one answer only."""
+
+    product: Product
+    source: str | None
+    score: float
+    weights: list[HitWeight]
+
+
+@dataclass(frozen=True)
+class AnsweredPart:
+    """A part of the query as it was understood."""
+
+    index: int
+    kind: Kind
+    label: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One page of hits. `total` says how many results can be paged through, at most the window; `took`
+    milliseconds by stage: encode, retrieve, fuse, total."""
+
+    hits: list[ScoredHit]
+    parts: list[AnsweredPart]
+    total: int
+    limit: int
+    offset: int
+    fusion: str
+    took: dict[str, float]

@@ -1,0 +1,357 @@
+"""The searcher's engine: query in, ranked answer with its reasons out. No HTTP in it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from searcher.answer import Answer, AnsweredPart, HitWeight, ScoredHit, StoredProduct
+from searcher.encode import QueryEncoder
+from searcher.filters import check_key, without
+from searcher.fusion import Fused, Fusion, make_fusion
+from searcher.query import Part, Query, clean_text, field_of
+from searcher.retrieve import Candidates, PartVector, tiers
+from searcher.upsert import NewProduct, Upserted, refresh_calibration, upsert
+from searcher.vectors import VectorTable
+from services.calibration import Calibration
+from services.catalogue.product import Product
+from services.encoder.base import Encoder
+from services.errors import InvalidInput, NotFound, StoreUnavailable, VitrineError
+from services.points import HASH, SOURCE, check_encoder
+from services.settings import Settings
+from services.store.base import VECTORS, Filter, Point, VectorStore
+
+#: Seconds after which another process may have changed the collection: its metadata is read again.
+_META_SECONDS = 10.0
+#: Seconds that vectors of a server's collection may be behind.
+_VECTOR_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class _Opened:
+    calibration: Calibration
+    until: float
+
+
+class Engine:
+    """Searches and changes one collection with one encoder. Thread-safe.
+
+    Every call raises `StoreUnavailable` if the store does not answer, `EncoderMismatch` if the
+    collection was indexed by another encoder and `NotFound` if there is no collection yet.
+    """
+
+    def __init__(self, settings: Settings, encoder: Encoder, store: VectorStore) -> None:
+        self.settings = settings
+        self.encoder = encoder
+        self.store = store
+        self._queries = QueryEncoder(encoder, settings.query_cache)
+        self._table = VectorTable(
+            store,
+            encoder.dim,
+            size=settings.vector_cache,
+            # Only a server can be changed by other processes.
+            seconds=_VECTOR_SECONDS if settings.qdrant_url else None,
+        )
+        self._opened: _Opened | None = None
+        self._calibration: Calibration | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+        make_fusion(settings.fusion, settings)
+
+    def search(self, query: Query) -> Answer:
+        """The page of results for a query. Raises `InvalidInput` for one that makes no sense."""
+        clock = _Clock()
+        query.check(self.settings)
+        calibration = self._open()
+        parts, labels, examples = self._encode(query.parts)
+        clock.lap("encode")
+        filter = without(query.filter, examples)
+        name = query.fusion or self.settings.fusion
+        ranked, found, exhausted = self._rank(
+            query, parts, filter, make_fusion(name, self.settings), calibration, clock
+        )
+        total = found if exhausted else self.store.count(filter)
+        hits = self._hits(ranked, labels)
+        clock.lap("retrieve")
+        return Answer(
+            hits=hits,
+            parts=[
+                AnsweredPart(index, part.kind, label, part.weight)
+                for index, (part, label) in enumerate(zip(query.parts, labels, strict=True))
+            ],
+            total=min(total, self.settings.max_window),
+            limit=query.limit,
+            offset=query.offset,
+            fusion=name,
+            took=clock.milliseconds(),
+        )
+
+    def _rank(
+        self,
+        query: Query,
+        parts: Sequence[PartVector],
+        filter: Filter | None,
+        fusion: Fusion,
+        calibration: Calibration,
+        clock: _Clock,
+    ) -> tuple[list[_Ranked], int, bool]:
+        """The rows of the page, how many candidates were ranked, and whether there are no others."""
+        vectors = np.stack([part.vector for part in parts])
+        modalities, weights = [part.modality for part in parts], [part.weight for part in parts]
+        ranked: list[_Ranked] = []
+        found, exhausted = 0, True
+        for tier in tiers(
+            self.store,
+            self._table,
+            parts,
+            filter,
+            depth=self.settings.candidates,
+            window=self.settings.max_window,
+        ):
+            clock.lap("retrieve")
+            fused = fusion.score(
+                tier.similarities, tier.mask, modalities, weights, calibration, gram=vectors @ vectors.T
+            )
+            # Equal scores are ordered by id, so that equal searches give equal pages.
+            order = np.lexsort((np.array(tier.ids, dtype=np.str_), -fused.scores))
+            page = order[max(query.offset - found, 0) : max(query.offset + query.limit - found, 0)]
+            ranked += [_Ranked(tier, int(row), fused) for row in page]
+            found, exhausted = found + len(order), tier.exhausted
+            clock.lap("fuse")
+            if found >= query.offset + query.limit:
+                break
+        return ranked, found, exhausted
+
+    def similar(
+        self,
+        product_id: str,
+        *,
+        limit: int = 20,
+        offset: int = 0,
+        filter: Filter | None = None,
+        fusion: str | None = None,
+    ) -> Answer:
+        """Products like this one. Raises `NotFound` if it is not stored."""
+        self.stored(product_id)
+        return self.search(Query((Part(product=product_id),), filter, limit, offset, fusion))
+
+    def product(self, product_id: str) -> Product:
+        """The record of a stored product. Raises `NotFound`."""
+        return self.stored(product_id).product
+
+    def stored(self, product_id: str) -> StoredProduct:
+        """A stored product with where its picture is. Raises `NotFound`."""
+        self._open()
+        points = self.store.fetch([product_id])
+        if not points:
+            raise NotFound(
+                f"There is no product '{product_id[:256]}'.",
+                mend="Check the id, or index it first.",
+                field="id",
+            )
+        return _stored(points[0])
+
+    def upsert(self, items: Sequence[NewProduct]) -> Upserted:
+        """Store products, creating the collection if there is none; durable once this returns."""
+        self._check_not_closed()
+        done = upsert(self.store, self.encoder, self.settings, items)
+        self._table.forget([item.product.id for item in items])
+        if done.count and refresh_calibration(self.store, self.encoder) is not None:
+            self._opened = None
+        return done
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete products by id; returns how many were there."""
+        self._open()
+        deleted = self.store.delete(ids)
+        self._table.forget(ids)
+        return deleted
+
+    def facets(self, key: str, *, limit: int = 50, filter: Filter | None = None) -> list[tuple[str, int]]:
+        """The most frequent values of a field with their counts, most frequent first."""
+        check_key(key, "key")
+        if key in ("id", "title", "price"):
+            raise InvalidInput(
+                f"Values of '{key}' are not counted.",
+                mend="Use category, brand, tags, currency or attributes.NAME.",
+                field="key",
+            )
+        self._open()
+        return self.store.facets(key, limit=limit, filter=filter)
+
+    def count(self) -> int:
+        """How many products are stored."""
+        self._open()
+        return self.store.count()
+
+    def check(self) -> None:
+        """Raise the error that every search would now end in, if any."""
+        self._opened = None
+        self._open()
+
+    def ready(self) -> dict[str, Any]:
+        """Whether searches can be answered now; never raises. `status` is "ready" or "unavailable"."""
+        state: dict[str, Any] = {
+            "status": "ready",
+            "encoder": self.encoder.identity.name,
+            "collection": self.settings.collection,
+            "products": None,
+            "store": "server" if self.settings.qdrant_url else "embedded",
+        }
+        try:
+            self.check()
+            state["products"] = self.store.count()
+        except VitrineError as error:
+            state |= {"status": "unavailable", "title": error.title, "detail": str(error)}
+        return state
+
+    def warm_up(self) -> None:
+        """Run the encoder once, so that the first customer does not wait for its lazy parts."""
+        self.encoder.encode_texts(["warm up"])
+
+    def close(self) -> None:
+        """Let the store go; nothing can be asked afterwards."""
+        self._closed = True
+        self._opened = None
+        self.store.close()
+
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("The service is stopping.", mend="Try again in a moment.")
+
+    def _open(self) -> Calibration:
+        opened = self._opened
+        if opened is not None and time.monotonic() < opened.until:
+            return opened.calibration
+        with self._lock:
+            self._check_not_closed()
+            meta = self.store.meta()
+            if meta is None:
+                self._opened = None
+                raise NotFound(
+                    f"There is no collection '{self.settings.collection}' yet.",
+                    mend="Index a catalogue first: vitrine index CATALOGUE.",
+                    field="collection",
+                )
+            check_encoder(meta, self.encoder)
+            meta = self.store.open(meta)
+            calibration = Calibration.from_dict(meta.calibration)
+            if calibration != self._calibration:
+                # A worker has been at it.
+                self._table.forget()
+                self._calibration = calibration
+            self._opened = _Opened(calibration, time.monotonic() + _META_SECONDS)
+            return calibration
+
+    def _encode(self, parts: Sequence[Part]) -> tuple[list[PartVector], list[str], tuple[str, ...]]:
+        texts = [
+            clean_text(part.text, field_of(part, index))
+            for index, part in enumerate(parts)
+            if part.text is not None
+        ]
+        text_vectors = iter(zip(texts, self._queries.texts(texts), strict=True))
+        image_vectors = iter(self._queries.images([part.image for part in parts if part.image is not None]))
+        examples = self._examples(parts)
+        vectors, labels = [], []
+        for part in parts:
+            if part.text is not None:
+                text, vector = next(text_vectors)
+                modality, label = "text", part.label or text
+            elif part.image is not None:
+                vector, modality, label = next(image_vectors), "image", part.label or "photo"
+            else:
+                point = examples[str(part.product)]
+                # A product with a picture is one part like a photo; its title would only repeat it.
+                stored = "image" if "image" in point.vectors else "title"
+                vector, modality = point.vectors[stored], "image" if stored == "image" else "text"
+                label = part.label or str(point.payload.get("title") or point.id)
+            vectors.append(PartVector(vector, modality, part.weight))
+            labels.append(label)
+        return vectors, labels, tuple(examples)
+
+    def _examples(self, parts: Sequence[Part]) -> dict[str, Point]:
+        wanted = {part.product: field_of(part, index) for index, part in enumerate(parts) if part.product}
+        if not wanted:
+            return {}
+        points = {point.id: point for point in self.store.fetch(list(wanted), vectors=True) if point.vectors}
+        for product_id, field in wanted.items():
+            if product_id not in points:
+                raise InvalidInput(
+                    f"There is no product '{product_id[:256]}' to search by.",
+                    mend="Give the id of an indexed product.",
+                    field=field,
+                )
+        return points
+
+    def _hits(self, ranked: Sequence[_Ranked], labels: Sequence[str]) -> list[ScoredHit]:
+        ids = [row.tier.ids[row.row] for row in ranked]
+        points = {point.id: point for point in self.store.fetch(ids)} if ids else {}
+        hits = []
+        for product_id, row in zip(ids, ranked, strict=True):
+            # A product deleted since it was found is left out.
+            if product_id in points:
+                stored = _stored(points[product_id])
+                hits.append(ScoredHit(stored.product, stored.source, row.score, row.weights(labels)))
+        return hits
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    tier: Candidates
+    row: int
+    fused: Fused
+
+    @property
+    def score(self) -> float:
+        return float(self.fused.scores[self.row])
+
+    def weights(self, labels: Sequence[str]) -> list[HitWeight]:
+        return [
+            HitWeight(
+                part=part,
+                label=label,
+                field=field,
+                weight=float(self.fused.weights[self.row, part, column]),
+                similarity=float(self.tier.similarities[self.row, part, column]),
+            )
+            for part, label in enumerate(labels)
+            for column, field in enumerate(VECTORS)
+            if self.tier.mask[self.row, 0, column]
+        ]
+
+
+class _Clock:
+    """Seconds spent by stage."""
+
+    def __init__(self) -> None:
+        self._started = self._last = time.perf_counter()
+        self._spent = dict.fromkeys(("encode", "retrieve", "fuse"), 0.0)
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._spent[stage] += now - self._last
+        self._last = now
+
+    def milliseconds(self) -> dict[str, float]:
+        spent = self._spent | {"total": self._last - self._started}
+        return {stage: seconds * 1000 for stage, seconds in spent.items()}
+
+
+def _stored(point: Point) -> StoredProduct:
+    return StoredProduct(
+        Product.from_payload(point.payload), point.payload.get(SOURCE), str(point.payload.get(HASH, ""))
+    )
+
+
+def open_engine(settings: Settings) -> Engine:
+    """The engine of these settings. Raises `EncoderUnavailable`, `StoreUnavailable`."""
+    # Imported here, because they pull in model and store libraries that users of `Engine` may not need.
+    from services.encoder.registry import load_encoder
+    from services.store.factory import open_store
+
+    return Engine(settings, load_encoder(settings), open_store(settings))
