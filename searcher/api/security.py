@@ -1,0 +1,87 @@
+"""Who may write, and the headers that keep browsers from doing harm."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from searcher.api.problems import Forbidden
+from services.settings import Settings
+
+#: Scripts and styles come from this service alone, none inline; pictures may lie on the shop's servers.
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob: https: http:; "
+    "connect-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+#: Answers that are no pages may do nothing at all, whatever a browser takes them for.
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+_bearer = HTTPBearer(auto_error=False, description="The key set as VITRINE_WRITE_KEY.")
+
+
+class SecurityHeaders:
+    """Adds a Content-Security-Policy and its companions to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                page = headers.get("content-type", "").startswith("text/html")
+                headers.setdefault("Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                headers.setdefault("Referrer-Policy", "no-referrer")
+                headers.setdefault("X-Frame-Options", "DENY")
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+def is_loopback(host: str) -> bool:
+    """True for a name or address that only this machine can reach."""
+    name = host.strip("[]").rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def require_write(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> None:
+    """Refuse a write without the key; without a key set, refuse all but those on this very machine.
+
+    On loopback the Host header is checked as well: a page that makes its own name resolve to
+    127.0.0.1 (DNS rebinding), or a proxy that leads here from outside, names another host.
+    """
+    settings: Settings = request.app.state.settings
+    key = settings.write_key.get_secret_value() if settings.write_key is not None else ""
+    if key:
+        given = credentials.credentials if credentials is not None else ""
+        if not hmac.compare_digest(given.encode(), key.encode()):
+            raise Forbidden(
+                "The key is missing or wrong.",
+                mend="Send the key of VITRINE_WRITE_KEY as 'Authorization: Bearer KEY'.",
+                field="Authorization",
+            )
+    elif not is_loopback(settings.host) or not is_loopback(request.url.hostname or ""):
+        raise Forbidden(
+            "The service can be reached from other machines and has no key for writing.",
+            mend="Set VITRINE_WRITE_KEY and send it as 'Authorization: Bearer KEY'.",
+            field="Authorization",
+        )

@@ -1,0 +1,31 @@
+"""Worker threads for whatever would hold up the event loop, a bounded number at once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import anyio.to_thread
+
+from searcher.api.problems import Overloaded
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Workers:
+    """At most `threads` calls at a time; up to `waiting` more stand in line, further ones are turned away."""
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self._limiter = anyio.CapacityLimiter(threads)
+        self._waiting = waiting
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function` in a thread. Raises what it raises, and `Overloaded` if the line is too long."""
+        if self._limiter.statistics().tasks_waiting >= self._waiting:
+            raise Overloaded(
+                "The service has more requests than it can answer soon.", mend="Try again in a moment."
+            )
+        call = functools.partial(function, *args, **kwargs)
+        return await anyio.to_thread.run_sync(call, limiter=self._limiter)
