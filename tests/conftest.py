@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import pytest
@@ -21,7 +23,7 @@ torch.set_num_threads(1)
 
 #: open_clip's configuration of the tiny model: the layout of the shipped one, with less in it. The
 #: image tower pools by mean and projects linearly, so patches and pictures can be compared exactly.
-TINY_CONFIG = {
+TINY_CONFIG: dict[str, Any] = {
     "model_cfg": {
         "embed_dim": 32,
         "custom_text": True,
@@ -86,11 +88,13 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def write_tiny_openclip(folder: Path, *, seed: int = 0) -> Path:
+def write_tiny_openclip(folder: Path, *, tower: str = "test_resnet", seed: int = 0) -> Path:
     """A model folder as open_clip's `local-dir:` wants it, with random weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "open_clip_config.json").write_text(json.dumps(TINY_CONFIG))
-    settings = {key: value for key, value in TINY_CONFIG["model_cfg"].items() if key != "custom_text"}
+    config = copy.deepcopy(TINY_CONFIG)
+    config["model_cfg"]["vision_cfg"]["timm_model_name"] = tower
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    settings = {key: value for key, value in config["model_cfg"].items() if key != "custom_text"}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = open_clip.model.CustomTextCLIP(**settings).train()

@@ -21,9 +21,9 @@ from services.settings import Settings
 
 Item = TypeVar("Item")
 
-#: Characters of a text that are looked at for each token the text tower can hold. No tokenizer in use
-#: makes a token of more, and the cost of some of them grows with the square of an endless word.
-CHARACTERS_PER_TOKEN = 64
+#: Characters of a text that are looked at for each token the text tower can hold. Real text has about
+#: five to a token, and the cost of some tokenizers grows with the square of an endless word.
+CHARACTERS_PER_TOKEN = 32
 
 
 class DualEncoder(ABC):

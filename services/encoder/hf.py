@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from PIL import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
+from transformers.utils import logging
 
 from services.encoder import hub
 from services.encoder.dual import DualEncoder
@@ -19,13 +20,23 @@ from services.settings import Settings
 
 _FILES = ("*.json", *hub.TOKENIZER_FILES)
 _WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
-#: Settings of an image processor that say where it runs or came from, not what it makes.
-_NOT_PREPROCESSING = (
-    "processor_class",
-    "device",
-    "return_tensors",
-    "transformers_version",
-    "input_data_format",
+#: Settings of an image processor that decide its pixels. Named one by one, since processors also tell
+#: where they run and by which release they were saved.
+_PREPROCESSING = (
+    "do_convert_rgb",
+    "do_resize",
+    "size",
+    "default_to_square",
+    "resample",
+    "do_center_crop",
+    "crop_size",
+    "do_pad",
+    "pad_size",
+    "do_rescale",
+    "rescale_factor",
+    "do_normalize",
+    "image_mean",
+    "image_std",
 )
 
 
@@ -43,8 +54,9 @@ class TransformersEncoder(DualEncoder):
         self.family = f"transformers ({model.config.model_type})"
         self._siglip = model.config.model_type == "siglip"
         length = min(tokenizer.model_max_length, model.config.text_config.max_position_embeddings)
+        settings_of_images = processor.to_dict()
         configuration = {
-            "image": {k: v for k, v in processor.to_dict().items() if not _aside(k, v)},
+            "image": {key: settings_of_images.get(key) for key in _PREPROCESSING},
             "text": tokenizer_configuration(tokenizer) | {"context_length": length, "siglip": self._siglip},
         }
         super().__init__(name, model, settings, context_length=length, configuration=configuration)
@@ -96,6 +108,8 @@ def load_transformers(name: str, place: str, settings: Settings) -> Transformers
     """
     folder = _folder(name, place)
     config = _config(name, folder)
+    # Everything is on disk by now; a bar for reading it would only flicker.
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     local = {"local_files_only": True, "trust_remote_code": False}
     try:
         model, report = AutoModel.from_pretrained(
@@ -175,7 +189,3 @@ def _config(name: str, folder: Path) -> Any:
 def _pooled(output: Any) -> torch.Tensor:
     pooled: torch.Tensor = output if isinstance(output, torch.Tensor) else output.pooler_output
     return pooled
-
-
-def _aside(key: str, value: Any) -> bool:
-    return value is None or key.startswith("_") or key in _NOT_PREPROCESSING or key.endswith("processor_type")

@@ -7,6 +7,7 @@ little about the reason.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from fnmatch import filter as matching
 from pathlib import Path
@@ -26,6 +27,9 @@ from services.errors import EncoderUnavailable
 
 #: Seconds for the one request that finds out whether the hub answers at all.
 REACH_TIMEOUT = 5.0
+
+#: Errors of the operating system that speak of the disk and not of the network.
+_STORAGE = (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST)
 
 #: What a tokenizer may consist of, in any of the formats in use.
 TOKENIZER_FILES = (
@@ -77,6 +81,12 @@ def fetch(name: str, repository: str, files: Sequence[str], *, weights: Sequence
     except HfHubHTTPError as error:
         reason = f"{constants.ENDPOINT} answered {error.response.status_code}"
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _STORAGE:
+            raise EncoderUnavailable(
+                f"{wanted} cannot be stored in {constants.HF_HUB_CACHE!r}: {one_line(error, 100)}.",
+                mend="Make room there, or point HF_HUB_CACHE to another folder.",
+                field="encoder",
+            ) from None
         # Whatever the HTTP library or the operating system made of it: the files did not arrive.
         reason = f"{constants.ENDPOINT} cannot be reached ({one_line(error, 100)})"
     try:

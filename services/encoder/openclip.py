@@ -11,10 +11,11 @@ from typing import Any
 
 import open_clip
 import torch
+from huggingface_hub import constants
 from open_clip.modified_resnet import ModifiedResNet
 from open_clip.pretrained import get_pretrained_cfg
 from open_clip.timm_model import TimmModel
-from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer
+from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer, SimpleTokenizer
 from PIL import Image
 from timm.utils.model import reparameterize_model
 
@@ -28,6 +29,8 @@ from services.settings import Settings
 
 CONFIG = "open_clip_config.json"
 _WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+#: Words whose tokens open_clip's own tokenizer may keep at hand.
+WORDS_KEPT = 100_000
 _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pth")
 
 
@@ -62,7 +65,12 @@ class OpenClipEncoder(DualEncoder):
         return pixels
 
     def _tokens(self, texts: list[str]) -> dict[str, torch.Tensor]:
-        return {"text": self._tokenizer(texts)}
+        tokens = {"text": self._tokenizer(texts)}
+        if isinstance(self._tokenizer, SimpleTokenizer) and len(self._tokenizer.cache) > WORDS_KEPT:
+            # It remembers every word it ever saw, which a service that runs for months cannot afford.
+            special = self._tokenizer.all_special_ids
+            self._tokenizer.cache = dict(list(self._tokenizer.cache.items())[: len(special)])
+        return tokens
 
     def _image_features(self, pixels: torch.Tensor) -> torch.Tensor:
         features: torch.Tensor = self._model.encode_image(pixels, normalize=False)  # type: ignore[operator]
@@ -155,7 +163,7 @@ def _from_names(name: str, model: str, weights: str | None) -> _Source:
     if weights is None:
         raise EncoderUnavailable(
             f"{model!r} names a model of open_clip but not which weights.",
-            mend=f"Write {model}/PRETRAINED, with one of {', '.join(tags[:8])}{', …' if len(tags) > 8 else ''}."
+            mend=f"Write {model}/PRETRAINED with one of: {', '.join(tags[:8])}{', …' if tags[8:] else ''}."
             if tags
             else "open_clip has none for it; choose another model.",
             field="encoder",
@@ -185,11 +193,16 @@ def _pretrained_file(name: str, place: str) -> Path:
     organisation, model, file = place.split("/", 2)
     repository = f"{organisation}/{model}"
     wanted = (str(Path(file).with_suffix(".safetensors")), file) if file else _WEIGHTS
-    folder = hub.fetch(name, repository, [], weights=wanted)
+    folder = hub.fetch(name, repository, [CONFIG], weights=wanted)
     for candidate in wanted:
         if (folder / candidate).is_file():
             return folder / candidate
-    raise _missing(folder, f"no weights of {repository} ({wanted[0]})")
+    raise EncoderUnavailable(
+        f"The encoder {name!r} has no weights on this machine or at {constants.ENDPOINT}/{repository} "
+        f"({' or '.join(wanted)}).",
+        mend="Connect to the network to fetch them, or choose another encoder.",
+        field="encoder",
+    )
 
 
 def _hub_tokenizer(name: str, text: dict[str, Any]) -> Callable[[], Any]:

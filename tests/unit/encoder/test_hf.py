@@ -186,6 +186,35 @@ def test_bf16_stays_close_to_fp32(copy: Path, encoders: dict[str, DualEncoder]) 
     assert halved.identity.same_space(exact.identity)
 
 
+def test_a_folder_as_older_repositories_have_it(
+    copy: Path, checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    """Chinese-CLIP as published: weights in a pickle, a bare word list, preprocessor_config.json."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    shutil.copy(checkpoints["chinese-clip"] / "config.json", folder)
+    torch.save(load_file(checkpoints["chinese-clip"] / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "vocab.txt").write_text(
+        "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "红", "色", "衬", "衫"])
+    )
+    side = {"height": 32, "width": 32}
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps(
+            {"feature_extractor_type": "ChineseCLIPFeatureExtractor", "size": side, "do_center_crop": False}
+        )
+    )
+    encoder = load(folder)
+    assert encoder.identity.weights == load(checkpoints["chinese-clip"]).identity.weights
+    red, shirt = encoder.encode_texts(["红色", "衬衫"])
+    assert red @ shirt < 0.9999
+    assert encoder.encode_images(PICTURES).shape == (4, 24)
+
+
+def test_a_folder_needs_no_network(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.socket.connect", lambda *args: pytest.fail(f"connected to {args[1:]}"))
+    load(copy).encode_texts(["red"])
+
+
 # What cannot be had
 
 

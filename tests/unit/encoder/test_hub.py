@@ -11,9 +11,11 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from huggingface_hub import constants
 from open_clip import pretrained
 from safetensors.torch import load_file, save_file
 
+from services.encoder import openclip
 from services.encoder.dual import DualEncoder
 from services.encoder.registry import load_encoder
 from services.errors import EncoderUnavailable
@@ -30,11 +32,20 @@ def load(name: str) -> DualEncoder:
     return load_encoder(Settings(encoder=name, device="cpu", precision="fp32"))
 
 
+def publish(folder: Path, hub: LocalHub, repository: str) -> Path:
+    """Put a model folder on the hub as open_clip's push_to_hf_hub does: it names the tokenizer."""
+    target = shutil.copytree(folder, hub.root / repository)
+    config = json.loads((target / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = repository
+    (target / "open_clip_config.json").write_text(json.dumps(config))
+    return target
+
+
 def test_a_model_of_open_clip_is_fetched_and_stays(
     local_hub: LocalHub, tiny_openclip_dir: Path, tiny_encoder: DualEncoder, empty_cache: Path
 ) -> None:
-    shutil.copytree(tiny_openclip_dir, local_hub.root / "shop/tiny")
-    (local_hub.root / "shop/tiny/open_clip_pytorch_model.bin").write_bytes(b"not needed")
+    folder = publish(tiny_openclip_dir, local_hub, "shop/tiny")
+    (folder / "open_clip_pytorch_model.bin").write_bytes(b"not needed")
     assert load("hf-hub:shop/tiny").identity.same_space(tiny_encoder.identity)
     assert not list(empty_cache.rglob("*.bin")), "weights were fetched in two formats"
     local_hub.close()
@@ -45,7 +56,7 @@ def test_a_model_of_open_clip_is_fetched_and_stays(
 def test_weights_that_exist_as_a_pickle_only(
     local_hub: LocalHub, tiny_openclip_dir: Path, tiny_encoder: DualEncoder
 ) -> None:
-    folder = shutil.copytree(tiny_openclip_dir, local_hub.root / "shop/old")
+    folder = publish(tiny_openclip_dir, local_hub, "shop/old")
     torch.save(load_file(folder / WEIGHTS), folder / "open_clip_pytorch_model.bin")
     (folder / WEIGHTS).unlink()
     assert load("hf-hub:shop/old").identity.same_space(tiny_encoder.identity)
@@ -127,6 +138,19 @@ def test_a_model_and_tag_of_open_clip(built_in: Path) -> None:
     np.testing.assert_allclose(encoder.encode_images(PICTURES), images.numpy(), atol=1e-5)
     np.testing.assert_allclose(encoder.encode_texts(["Red shirt", ""]), texts.numpy(), atol=1e-5)
     assert encoder.context_length == 12
+
+
+def test_the_memory_of_words_is_bounded(built_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = load("tiny-vit/seed0")
+    before = encoder.encode_texts(["red shirt"])
+    monkeypatch.setattr(openclip, "WORDS_KEPT", 50)
+    encoder.encode_texts([f"word{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(100)])
+    assert len(encoder._tokenizer.cache) < 50  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(encoder.encode_texts(["red shirt"]), before)
+
+
+def test_patches_of_a_built_in_model(built_in: Path) -> None:
+    encoder = load("tiny-vit/seed0")
     assert encoder.encode_patches(PICTURES).shape == (2, 4, 4, 16)
 
 
@@ -137,10 +161,13 @@ def test_weights_of_a_file_for_a_built_in_model(built_in: Path) -> None:
 
 
 def test_a_tag_whose_file_has_a_name_of_its_own(built_in: Path) -> None:
-    with pytest.raises(EncoderUnavailable, match=r"no weights of shop/tiny-vit \(x.safetensors\)"):
-        load("tiny-vit/seed1")
     (built_in / WEIGHTS).rename(built_in / "x.safetensors")
     load("tiny-vit/seed1")
+
+
+def test_a_tag_whose_weights_are_gone(built_in: Path) -> None:
+    (built_in / WEIGHTS).rename(built_in / "other.safetensors")
+    assert f"shop/tiny-vit ({WEIGHTS} or open_clip_pytorch_model.bin)" in refusal("tiny-vit/seed0")
 
 
 def refusal(name: str) -> str:
@@ -157,6 +184,15 @@ def test_refusals_are_told_apart(local_hub: LocalHub) -> None:
     assert f"cannot be downloaded: {local_hub.url} answered 503" in refusal("hf-hub:shop/down")
 
 
+def test_a_cache_that_cannot_be_written(
+    local_hub: LocalHub, tiny_openclip_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tiny_openclip_dir, local_hub, "shop/tiny")
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "file"))
+    assert f"cannot be stored in {str(tmp_path / 'file')!r}" in refusal("hf-hub:shop/tiny")
+
+
 def test_repositories_of_the_other_library(
     local_hub: LocalHub, tiny_openclip_dir: Path, checkpoints: dict[str, Path]
 ) -> None:
@@ -169,7 +205,7 @@ def test_repositories_of_the_other_library(
 def test_a_cached_copy_without_weights_is_no_model(
     local_hub: LocalHub, tiny_openclip_dir: Path, empty_cache: Path
 ) -> None:
-    shutil.copytree(tiny_openclip_dir, local_hub.root / "shop/tiny")
+    publish(tiny_openclip_dir, local_hub, "shop/tiny")
     load("hf-hub:shop/tiny")
     local_hub.close()
     for path in empty_cache.rglob(WEIGHTS):

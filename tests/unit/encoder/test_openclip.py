@@ -21,6 +21,7 @@ from services.encoder.dual import DualEncoder
 from services.encoder.registry import describe, load_encoder
 from services.errors import InvalidInput
 from services.settings import Settings
+from tests.conftest import write_tiny_openclip
 from tests.unit.encoder.pictures import noise
 
 PICTURES = [noise(seed, 60 + 10 * seed, 90) for seed in range(5)]
@@ -160,6 +161,23 @@ def test_eight_threads_get_what_one_gets(tiny_encoder: DualEncoder) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(24)))
+
+
+def test_a_tower_with_training_time_branches_gives_the_same_once_folded(tmp_path: Path) -> None:
+    folder = write_tiny_openclip(tmp_path, tower="repvit_m0_9")
+    model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
+    encoder = load(folder)
+    folded = sum(parameter.numel() for parameter in encoder._model.parameters())
+    assert folded < encoder.parameters, "nothing was folded"
+    with torch.no_grad():
+        pixels = torch.stack([preprocess(picture) for picture in PICTURES])
+        expected = normalize(model.eval().encode_image(pixels), dim=-1)
+    np.testing.assert_allclose(encoder.encode_images(PICTURES), expected.numpy(), atol=1e-4)
+
+
+def test_a_folder_needs_no_network(tiny_openclip_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.socket.connect", lambda *args: pytest.fail(f"connected to {args[1:]}"))
+    load(tiny_openclip_dir).encode_texts(["red"])
 
 
 def test_describe_tells_the_facts(tiny_openclip_dir: Path, tiny_encoder: DualEncoder) -> None:
