@@ -23,7 +23,8 @@ encoder (see the README).
 ## Training
 `python -m services.encoder.train` with the defaults reprints this card. {steps} steps of {batch} pictures, seed
 {seed}, {minutes} minutes on {device}; loss: {loss} (open_clip's own, with every picture that a title describes
-as positive) plus image-image InfoNCE between views of one product; AdamW, cosine schedule, averaged (EMA)
+as positive), image-image InfoNCE between views of one product (weight {pair_weight}) and, from step
+{names_from} on, InfoNCE of pictures against all category and all colour names (weight {name_weight}); AdamW, cosine schedule, averaged (EMA)
 weights; the last step is kept, not the best. torch {torch}, open_clip {open_clip}.
 
 | | |
@@ -78,6 +79,9 @@ def write_card(record: dict[str, Any], path: Path) -> None:
             steps=recipe["steps"],
             batch=recipe["batch"],
             seed=recipe["seed"],
+            pair_weight=recipe["pair_weight"],
+            name_weight=recipe["name_weight"],
+            names_from=recipe["names_from"],
             minutes=record["minutes"],
             device=record["device"],
             loss=recipe["loss"],

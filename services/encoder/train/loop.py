@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import queue
+import random
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -26,8 +27,8 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from services.encoder.train.data import Pictures, augment, batches
-from services.encoder.train.losses import MatchInfoNCE, MatchSigLip, same_product
-from services.encoder.train.titles import matches
+from services.encoder.train.losses import MatchInfoNCE, MatchSigLip, named, same_product
+from services.encoder.train.titles import category_names, colour_names, matches
 
 Tokenize = Callable[[list[str]], Tensor]
 
@@ -39,24 +40,29 @@ class Recipe:
     tower: str = "mobilenetv4_conv_small"
     image_size: int = 112
     loss: str = "infonce"
-    steps: int = 2400
+    steps: int = 3000
     batch: int = 128
     photo_share: float = 0.5
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warmup: int = 200
     pair_weight: float = 0.3
+    name_weight: float = 1.0
+    names_from: int = 1800
     ema: float = 0.998
     seed: int = 0
 
 
 @dataclass
 class Batch:
-    """Augmented pictures [n, 3, s, s], token ids [n, context], products [n], and who matches whom [n, n]."""
+    """Augmented pictures [n, 3, s, s], token ids of titles [n, context], products [n], their category and
+    colour codes [n, 2], token ids of category and colour names, and who matches whom [n, n]."""
 
     images: Tensor
     tokens: Tensor
     product: Tensor
+    codes: Tensor
+    names: tuple[Tensor, Tensor]
     match: Tensor
     unsure: Tensor
 
@@ -72,6 +78,7 @@ def make_batches(
         try:
             generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + first)
             seed = recipe.seed * 1_000_003 + first
+            words = random.Random(seed)
             for pixels, codes, product, titles, said in batches(
                 drawn, photos, recipe.batch, recipe.photo_share, seed
             ):
@@ -80,6 +87,8 @@ def make_batches(
                     augment(pixels, recipe.image_size, generator),
                     tokenize(titles),
                     torch.from_numpy(product),
+                    torch.from_numpy(codes[:, :2]),
+                    (tokenize(category_names(words)), tokenize(colour_names(words))),
                     torch.from_numpy(match),
                     torch.from_numpy(unsure),
                 )
@@ -213,7 +222,7 @@ def train(
 
 
 def _average(average: AveragedModel, model: torch.nn.Module) -> None:
-    """Update the averaged weights and batch statistics, but keep attention masks: averaging -inf gives NaN."""
+    """Update averaged weights and batch statistics, but not attention masks: averaging -inf gives NaN."""
     average.update_parameters(model)
     for averaged, own in zip(average.module.buffers(), model.buffers(), strict=True):
         if not torch.isfinite(own).all():
@@ -233,7 +242,8 @@ def _step(
         group["lr"] = rate(step, recipe)
     images = batch.images.to(device, memory_format=torch.channels_last, non_blocking=True)
     image = model.encode_image(images, normalize=True)
-    text = model.encode_text(batch.tokens.to(device), normalize=True)
+    text = model.encode_text(torch.cat([batch.tokens, *batch.names]).to(device), normalize=True)
+    text, *names = text.split([len(batch.tokens), *map(len, batch.names)])
     match, unsure = batch.match.to(device), batch.unsure.to(device)
     scale = model.logit_scale.exp()
     if recipe.loss == "siglip":
@@ -242,6 +252,9 @@ def _step(
         loss = MatchInfoNCE().matched(image, text, scale, match, unsure)
     if recipe.pair_weight:
         loss = loss + recipe.pair_weight * same_product(image, batch.product.to(device), scale)
+    if recipe.name_weight and step >= recipe.names_from:
+        for column, name in enumerate(names):
+            loss = loss + recipe.name_weight * named(image, name, scale, batch.codes[:, column].to(device))
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)

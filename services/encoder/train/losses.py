@@ -46,6 +46,19 @@ def _soft(logits: Tensor, match: Tensor, unsure: Tensor) -> Tensor:
     return functional.cross_entropy(logits.masked_fill(unsure, _OUT)[has], target)
 
 
+def named(image: Tensor, names: Tensor, scale: Tensor, codes: Tensor) -> Tensor:
+    """InfoNCE of pictures against every name of one attribute (UniCL, Yang et al. 2022, arXiv 2204.03610).
+
+    Titles tell colours apart long before shapes; asked for the bare name, a picture has to show its kind.
+    `image` and `names` are unit features [n, d] and [k, d], `codes` int [n] index the names; pictures of
+    unknown code (below 0) take no part.
+    """
+    known = codes >= 0
+    if not known.any():
+        return image.sum() * 0
+    return functional.cross_entropy(scale * image[known] @ names.T, codes[known])
+
+
 def same_product(image: Tensor, product: Tensor, scale: Tensor) -> Tensor:
     """Image-image InfoNCE (SupCon): views of one product attract each other.
 

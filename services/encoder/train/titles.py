@@ -180,6 +180,17 @@ def make_title(product: Attributes, rng: random.Random) -> tuple[str, Attributes
     return title, Attributes(**said)
 
 
+def category_names(rng: random.Random) -> list[str]:
+    """One name for every category, in order of their codes: the plain one or a synonym."""
+    prefix = "a photo of a " if rng.random() < 0.4 else ""
+    return [prefix + (words[0] if rng.random() < 0.6 else rng.choice(words)) for words in CATEGORIES.values()]
+
+
+def colour_names(rng: random.Random) -> list[str]:
+    """One name for every colour, in order of their codes."""
+    return [rng.choice((colour.name, colour.name, *colour.synonyms)) for colour in COLOURS]
+
+
 def matches(
     titles: npt.NDArray[np.integer], products: npt.NDArray[np.integer]
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:

@@ -12,7 +12,7 @@ from open_clip.loss import ClipLoss, SigLipLoss
 
 from services.encoder.train import loop
 from services.encoder.train.data import Pictures
-from services.encoder.train.losses import MatchInfoNCE, MatchSigLip, same_product
+from services.encoder.train.losses import MatchInfoNCE, MatchSigLip, named, same_product
 from services.encoder.train.measure import Measured, class_map, text_to_image, zero_shot_accuracy
 from services.encoder.train.model import build, config, load_weights, save_weights
 from services.encoder.train.render import SHAPES, make_product, view
@@ -63,6 +63,16 @@ def test_views_of_one_product_attract_each_other() -> None:
     assert same_product(near, torch.tensor([0, 1, 2, 3]), scale).item() == 0
 
 
+def test_pictures_are_drawn_to_their_name_and_unknown_ones_left_alone() -> None:
+    names, scale = torch.eye(3), torch.tensor(5.0)
+    image = torch.nn.functional.normalize(torch.tensor([[1.0, 1, 0], [0, 1, 1]]), dim=-1).requires_grad_()
+    loss = named(image, names, scale, torch.tensor([0, -2]))
+    (gradient,) = torch.autograd.grad(loss, image)
+    assert gradient[0, 0] < 0 < gradient[0, 1]
+    assert not gradient[1].any()
+    assert named(image, names, scale, torch.tensor([-2, -2])).item() == 0
+
+
 def tiny_data() -> Pictures:
     names = tuple(SHAPES)[:4]
     products = [make_product(n, names[n % 4]) for n in range(16)]
@@ -76,7 +86,7 @@ def tokenize(texts: list[str]) -> torch.Tensor:
     return torch.tensor([row + [0] * (24 - len(row)) for row in rows])
 
 
-RECIPE = loop.Recipe(image_size=32, steps=6, batch=16, warmup=2, photo_share=0.0, ema=0.5)
+RECIPE = loop.Recipe(image_size=32, steps=6, batch=16, warmup=2, photo_share=0.0, ema=0.5, names_from=3)
 
 
 def run(checkpoint: Path, recipe: loop.Recipe = RECIPE, **changes: Any) -> tuple[torch.nn.Module, list[Any]]:
