@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from urllib.parse import quote
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from searcher.api.metrics import Metrics
 from searcher.api.problems import RequestTooLarge, problem_response, unexpected_response
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+#: What nginx made customary for a client that hung up before its request was read.
+_CLIENT_LEFT = 499
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))
 
 log = structlog.get_logger("searcher.access")
@@ -33,6 +37,8 @@ class RequestLog:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        # As it was sent, percent-encoded: decoded, it could write lines or colours of its own into a log.
+        path = quote(scope.get("raw_path") or scope["path"].encode(), safe="/%:@!$&'()*+,;=~")[:512]
         status = 0
 
         async def send_with_id(message: Message) -> None:
@@ -47,8 +53,10 @@ class RequestLog:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self.app(scope, receive, send_with_id)
+            except ClientDisconnect:
+                status = status or _CLIENT_LEFT
             except Exception:
-                log.exception("unexpected error", method=scope["method"], path=scope["path"])
+                log.exception("unexpected error", method=scope["method"], path=path)
                 if status:
                     raise
                 await unexpected_response()(scope, receive, send_with_id)
@@ -62,7 +70,7 @@ class RequestLog:
                 log.info(
                     "request",
                     method=method,
-                    path=scope["path"],
+                    path=path,
                     route=route,
                     status=status,
                     milliseconds=round(seconds * 1000, 1),

@@ -197,6 +197,43 @@ async def test_every_answer_has_an_id_that_the_log_has_too(shop):
     assert requests[0]["route"] == "/search"
 
 
+async def test_paths_cannot_write_into_the_log(shop):
+    with structlog.testing.capture_logs() as lines:
+        await shop.client.get("/a%0Ab%1b[31m%ffkl%C3%BC")
+        await shop.client.get("/products/a%2Fb%0A")
+    paths = [line["path"] for line in lines if line["event"] == "request"]
+    assert paths[1] == "/products/a%2Fb%0A"
+    assert all(path.isascii() and path.isprintable() for path in paths)
+
+
+async def test_a_client_that_hangs_up_is_no_error(shop):
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/search",
+        "raw_path": b"/search",
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "server": ("127.0.0.1", 8000),
+        "headers": [(b"content-type", b"application/json"), (b"content-length", b"10")],
+    }
+    with structlog.testing.capture_logs() as lines:
+        await shop.app(scope, receive, send)
+    assert sent == []
+    assert [(line["event"], line["status"]) for line in lines] == [("request", 499)]
+
+
 async def test_metrics_count_requests_by_route_and_stages(shop):
     await shop.client.get("/search?q=mug")
     await shop.client.get("/search")
