@@ -22,7 +22,7 @@ VECTORS = ("image", "title")
 
 @dataclass(frozen=True)
 class Match:
-    """`key` equals any of `values` (for a list field: contains any of them); numbers are compared by value."""
+    """`key` equals any of `values` (a list field: contains any); numbers are compared by value."""
 
     key: str
     values: tuple[str | float | bool, ...]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from services.errors import InvalidInput, StoreUnavailable
-from services.store.base import VECTORS, CollectionMeta, Filter, Match, Point, Range, Vector
-from services.store.schema import RESERVED_KEYS, json_path, point_id
+from services.store.base import VECTORS, CollectionMeta, Point, Vector
+from services.store.schema import RESERVED_KEYS, point_id
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -26,6 +26,16 @@ def check_open(meta: CollectionMeta | None, collection: str) -> CollectionMeta:
             field="collection",
         )
     return meta
+
+
+def check_same_width(stored: CollectionMeta, replacement: CollectionMeta) -> None:
+    """Raise `InvalidInput` for metadata that would change the width of a collection."""
+    if replacement.dim != stored.dim:
+        raise InvalidInput(
+            f"The collection holds {stored.dim}-d vectors; its width cannot become {replacement.dim}.",
+            mend="Index again into another VITRINE_COLLECTION.",
+            field="dim",
+        )
 
 
 def check_vector(vector: Any, dim: int, field: str) -> Vector:
@@ -151,60 +161,24 @@ def _is_unicode(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-@dataclass(frozen=True)
-class Alternatives:
-    """The values of a `Match` by type, since the engine keeps types apart.
-
-    `numbers` holds integers and floats alike and is compared by value, so 38 finds 38.0: catalogues
-    do not tell them apart. A boolean equals no number.
-    """
-
-    texts: tuple[str, ...]
-    flags: tuple[bool, ...]
-    numbers: tuple[float, ...]
-
-
-def alternatives(match: Match) -> Alternatives:
-    """Sort the values of a match by type; raises `InvalidInput` for a value of no such type."""
-    texts, flags, numbers = [], [], []
-    for value in match.values:
-        if isinstance(value, bool):
-            flags.append(value)
-        elif isinstance(value, str) and _is_unicode(value):
-            texts.append(value)
-        elif isinstance(value, int | float):
-            numbers.append(_finite(value, match.key))
-        else:
-            raise InvalidInput(
-                f"The filter on {match.key!r} cannot match {value!r}.",
-                mend="Filter by text, numbers or booleans.",
-                field=match.key,
-            )
-    return Alternatives(tuple(texts), tuple(flags), tuple(numbers))
+def check_wanted(value: Any, key: str) -> str | float:
+    """A value of a `Match`: text, boolean, or the number as float64; raises `InvalidInput` for others."""
+    if isinstance(value, bool) or (isinstance(value, str) and _is_unicode(value)):
+        return value
+    if isinstance(value, Real):
+        return finite(value, key)
+    raise InvalidInput(
+        f"The filter on {key!r} cannot match {value!r}.",
+        mend="Filter by text, numbers or booleans.",
+        field=key,
+    )
 
 
-def check_filter(filter: Filter | None) -> None:
-    """Raise `InvalidInput`, naming the field, for a filter that no store can evaluate."""
-    if filter is None:
-        return
-    for condition in (*filter.must, *filter.must_not):
-        json_path(condition.key)
-        if isinstance(condition, Match):
-            alternatives(condition)
-        else:
-            for bound in _bounds(condition):
-                _finite(bound, condition.key)
-
-
-def _bounds(condition: Range) -> list[float]:
-    bounds = (condition.gte, condition.lte, condition.gt, condition.lt)
-    return [bound for bound in bounds if bound is not None]
-
-
-def _finite(value: float, key: str) -> float:
+def finite(value: Any, key: str) -> float:
+    """The number as float64; raises `InvalidInput` naming the field if it is none or not finite."""
     try:
-        number = float(value)
-    except (OverflowError, TypeError, ValueError):
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:
         number = math.nan
     if not math.isfinite(number):
         raise InvalidInput(

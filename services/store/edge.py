@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-import numpy as np
 import qdrant_edge as engine
 
-from services.errors import InvalidInput, StoreUnavailable, VitrineError
+from services.errors import StoreUnavailable, VitrineError
 from services.settings import Settings
 from services.store import checks, schema
 from services.store.base import VECTORS, CollectionMeta, Filter, Hit, Point, Range, Vector
 from services.store.facets import count_by_scan, rank
 from services.store.filters import compile_filter
 from services.store.folder import StoreFolder
+from services.store.records import from_payload, to_payload
 
 T = TypeVar("T")
 Condition = engine.FieldCondition | engine.HasIdCondition | engine.Filter
@@ -95,12 +95,7 @@ class EdgeStore:
     def save_meta(self, meta: CollectionMeta) -> None:
         with self._write_lock:
             stored = checks.check_open(self._meta, self._collection)
-            if meta.dim != stored.dim:
-                raise InvalidInput(
-                    f"The collection holds {stored.dim}-d vectors; its width cannot become {meta.dim}.",
-                    mend="Index again into another VITRINE_COLLECTION.",
-                    field="dim",
-                )
+            checks.check_same_width(stored, meta)
             schema.encode_meta(meta)
             with self._engine("written"):
                 self._folder.write_meta(meta)
@@ -142,7 +137,7 @@ class EdgeStore:
             query=engine.Query.Nearest(_floats(query), using=checks.check_name(name)),
             filter=compile_filter(filter, _DIALECT),
             with_payload=[schema.ID_KEY],
-            params=engine.SearchParams(hnsw_ef=schema.search_ef(limit)),
+            params=_params(limit, filter),
         )
         hits = self._call("searched", lambda shard: shard.query(request))
         return [Hit(cast(dict[str, str], hit.payload)[schema.ID_KEY], float(hit.score)) for hit in hits]
@@ -262,16 +257,14 @@ def _create_shard(path: Path, dim: int) -> None:
 
 
 def _index_operations(skip: Any = ()) -> Iterator[engine.UpdateOperation]:
-    create = engine.UpdateOperation.create_field_index
-    for key in schema.FACET_KEYS:
+    # No links in the graph along payload values: ACORN finds what they would, and building stays quick.
+    for key in schema.KEYWORD_KEYS:
         if key not in skip:
-            yield create(key, engine.KeywordIndexParams())
-    for key in (*schema.LOOKUP_KEYS, schema.FLAGS_KEY):
-        if key not in skip:
-            yield create(key, engine.KeywordIndexParams(enable_hnsw=False))
+            index = engine.KeywordIndexParams(enable_hnsw=False)
+            yield engine.UpdateOperation.create_field_index(key, index)
     for key in schema.FLOAT_KEYS:
         if key not in skip:
-            yield create(key, engine.FloatIndexParams())
+            yield engine.UpdateOperation.create_field_index(key, engine.FloatIndexParams(enable_hnsw=False))
 
 
 def _write(operation: engine.UpdateOperation, shard: engine.EdgeShard) -> None:
@@ -282,6 +275,13 @@ def _point_ids(products: Sequence[str]) -> list[int | UUID | str]:
     return list(dict.fromkeys(schema.point_id(product) for product in products))
 
 
+def _params(limit: int, filter: Filter | None) -> engine.SearchParams:
+    return engine.SearchParams(
+        hnsw_ef=schema.search_ef(limit),
+        acorn=engine.AcornSearchParams(enable=filter is not None, max_selectivity=1.0),
+    )
+
+
 def _floats(vector: Vector) -> list[float]:
     # The engine reads any sequence of floats; from an array of C floats it does so twice as fast as
     # from a list and three times as fast as from numpy.
@@ -289,54 +289,17 @@ def _floats(vector: Vector) -> list[float]:
 
 
 def _to_engine(uid: str, point: Point) -> engine.Point:
-    payload = point.payload | {schema.ID_KEY: point.id}
-    if flags := _flags_of(point.payload):
-        payload[schema.FLAGS_KEY] = flags
-    return engine.Point(uid, {name: _floats(vector) for name, vector in point.vectors.items()}, payload)
+    vectors: dict[str, Any] = {name: _floats(vector) for name, vector in point.vectors.items()}
+    return engine.Point(uid, vectors, to_payload(point))
 
 
 def _from_engine(record: engine.Record) -> Point:
-    payload = dict(record.payload or {})
-    product = payload.pop(schema.ID_KEY)
-    payload.pop(schema.FLAGS_KEY, None)
-    stored = cast(dict[str, list[float]], record.vector or {})
-    vectors = {name: np.asarray(values, dtype=np.float32) for name, values in stored.items()}
-    return Point(id=product, vectors=vectors, payload=payload)
-
-
-def _flags_of(payload: dict[str, Any]) -> list[str]:
-    """The booleans of a payload as texts, such as "attributes.vegan=true".
-
-    The engine's Python binding turns a boolean in a condition into the integer 1 or 0, which equals
-    no stored boolean (0.9.0); a text can be matched.
-    """
-    fields = [(key, value) for key, value in payload.items() if "." not in key]
-    fields += [
-        (f"{key}.{name}", inner)
-        for key, value in fields
-        if isinstance(value, dict)
-        for name, inner in value.items()
-    ]
-    return [
-        _flag(key, single)
-        for key, value in fields
-        for single in (value if isinstance(value, list) else [value])
-        if isinstance(single, bool)
-    ]
-
-
-def _flag(key: str, value: bool) -> str:
-    return f"{key}={'true' if value else 'false'}"
+    return from_payload(record.payload, record.vector)
 
 
 class _EdgeDialect:
     def texts(self, path: str, values: Sequence[str]) -> Condition:
         return engine.FieldCondition(path, match=engine.MatchAny(list(values)))
-
-    def flags(self, key: str, values: Sequence[bool]) -> Condition:
-        return engine.FieldCondition(
-            schema.FLAGS_KEY, match=engine.MatchAny([_flag(key, value) for value in values])
-        )
 
     def interval(self, path: str, bounds: Range) -> Condition:
         span = engine.RangeFloat(gte=bounds.gte, gt=bounds.gt, lte=bounds.lte, lt=bounds.lt)

@@ -14,8 +14,9 @@ _PAGE = 1000
 
 
 def rank(counts: Counter[str], limit: int) -> list[tuple[str, int]]:
-    """The most frequent values first, equally frequent ones by name."""
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit]
+    """The most frequent values first, equally frequent ones by name; those of no product left out."""
+    present = (item for item in counts.items() if item[1] > 0)
+    return sorted(present, key=lambda item: (-item[1], item[0]))[:limit]
 
 
 def count_by_scan(store: VectorStore, key: str, limit: int, filter: Filter | None) -> list[tuple[str, int]]:

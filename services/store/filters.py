@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from services.store.base import Filter, Match, Range
-from services.store.checks import alternatives, check_filter
-from services.store.schema import json_path, point_id
+from services.store.checks import check_wanted, finite
+from services.store.schema import TERMS_KEY, json_path, point_id
+from services.store.terms import term
 
 C = TypeVar("C")
 F = TypeVar("F", covariant=True)
@@ -18,9 +19,6 @@ class Dialect(Protocol[C, F]):
 
     def texts(self, path: str, values: Sequence[str]) -> C:
         """The field holds any of these texts."""
-
-    def flags(self, key: str, values: Sequence[bool]) -> C:
-        """The field holds any of these booleans; takes the key as the caller wrote it."""
 
     def interval(self, path: str, bounds: Range) -> C:
         """The field holds a number within the bounds."""
@@ -39,13 +37,13 @@ def compile_filter(filter: Filter | None, dialect: Dialect[C, F]) -> F | None:
     """The engine's filter, or None where nothing is limited.
 
     A field that a product lacks matches nothing, so `must_not` lets such products pass. A match
-    without values holds for no product, as do empty `ids`. Numbers are compared as float64.
+    without values holds for no product, as do empty `ids`. Numbers are compared as float64; a boolean
+    equals no number.
 
     Raises `InvalidInput`, naming the field, for a condition that cannot be evaluated.
     """
     if filter is None:
         return None
-    check_filter(filter)
     must = [_condition(condition, dialect) for condition in filter.must]
     must_not = [_condition(condition, dialect) for condition in filter.must_not]
     if filter.ids is not None:
@@ -58,14 +56,23 @@ def compile_filter(filter: Filter | None, dialect: Dialect[C, F]) -> F | None:
 def _condition(condition: Match | Range, dialect: Dialect[C, F]) -> C:
     path = json_path(condition.key)
     if isinstance(condition, Range):
-        return dialect.interval(path, condition)
-    wanted = alternatives(condition)
-    # The engine's exact match knows no floats and would miss 38.0 for 38; an interval finds both.
-    either = [dialect.interval(path, Range(condition.key, gte=n, lte=n)) for n in wanted.numbers]
-    if wanted.texts:
-        either.append(dialect.texts(path, wanted.texts))
-    if wanted.flags:
-        either.append(dialect.flags(condition.key, wanted.flags))
+        bounds = {name: getattr(condition, name) for name in ("gte", "lte", "gt", "lt")}
+        given = {name: finite(bound, condition.key) for name, bound in bounds.items() if bound is not None}
+        return dialect.interval(path, Range(condition.key, **given))
+    wanted = [check_wanted(value, condition.key) for value in condition.values]
+    indexed, texts, either = [], [], []
+    for value in wanted:
+        if (spelt := term(condition.key, value)) is not None:
+            indexed.append(spelt)
+        elif isinstance(value, str):
+            texts.append(value)
+        else:
+            # The engine's exact match knows no floats and would miss 38.0 for 38; an interval finds both.
+            either.append(dialect.interval(path, Range(condition.key, gte=value, lte=value)))
+    if indexed:
+        either.append(dialect.texts(TERMS_KEY, indexed))
+    if texts:
+        either.append(dialect.texts(path, texts))
     if not either:
         return dialect.point_ids([])
     return either[0] if len(either) == 1 else dialect.any_of(either)

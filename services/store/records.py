@@ -1,0 +1,26 @@
+"""Between a point and what an engine keeps of it: both stores store and read the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from services.store.base import Point
+from services.store.schema import ID_KEY, TERMS_KEY
+from services.store.terms import terms
+
+
+def to_payload(point: Point) -> dict[str, Any]:
+    """The payload to store: the point's own with its id and its terms."""
+    return point.payload | {ID_KEY: point.id, TERMS_KEY: terms(point.payload)}
+
+
+def from_payload(payload: Mapping[str, Any] | None, vectors: Any) -> Point:
+    """The inverse of `to_payload`, with the named vectors that the engine gave, if any."""
+    kept = dict(payload or {})
+    product = kept.pop(ID_KEY)
+    kept.pop(TERMS_KEY, None)
+    arrays = {name: np.asarray(values, dtype=np.float32) for name, values in (vectors or {}).items()}
+    return Point(id=product, vectors=arrays, payload=kept)

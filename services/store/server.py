@@ -1,0 +1,302 @@
+"""The store on a Qdrant server or cluster, through qdrant-client.
+
+Metadata is kept in the collection's own metadata, which Qdrant knows since 1.16. Failures that may
+pass (no connection, overload, a node that restarts) are tried again with growing pauses; every call
+here can be repeated without harm.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, cast
+
+from qdrant_client import QdrantClient, models
+
+from services.errors import StoreUnavailable
+from services.settings import Settings
+from services.store import checks, schema
+from services.store.base import VECTORS, CollectionMeta, Filter, Hit, Point, Range, Vector
+from services.store.connection import Connection
+from services.store.facets import count_by_scan, rank
+from services.store.filters import compile_filter
+from services.store.records import from_payload, to_payload
+
+Condition = models.FieldCondition | models.HasIdCondition | models.Filter
+
+#: Key of ours in the collection's metadata.
+_META = "vitrine"
+#: Points in one request: about 2 MB of 512-d vectors, far below the server's limit of 32 MB.
+_BATCH = 256
+_IDS_BATCH = 1000
+
+
+class ServerStore:
+    """`VectorStore` over a Qdrant server. Safe to call from several threads.
+
+    `client` is used as it is and left open by `close`; without one, a client is built from the
+    settings. `exclusive` lets in one call at a time, for a client that is not thread-safe itself, as
+    qdrant-client's local mode is not.
+    """
+
+    def __init__(
+        self, settings: Settings, client: QdrantClient | None = None, *, exclusive: bool = False
+    ) -> None:
+        self._settings = settings
+        self._collection = settings.collection
+        self._connection = Connection(settings, client, exclusive)
+        self._call = self._connection.call
+        self._meta: CollectionMeta | None = None
+
+    def open(self, meta: CollectionMeta) -> CollectionMeta:
+        """As `VectorStore.open`. Refuses a collection that Vitrine did not make."""
+        stored = self.meta() or self._create(meta)
+        schema.check_width(stored, meta)
+        self._create_indexes()
+        self._meta = stored
+        return stored
+
+    def meta(self) -> CollectionMeta | None:
+        data = self._stored_meta()
+        return None if data is None else schema.decode_meta(data, f"the collection {self._collection!r}")
+
+    def _stored_meta(self) -> Any:
+        if not self._call("read", lambda client: client.collection_exists(self._collection)):
+            return None
+        found = self._call("read", lambda client: client.get_collection(self._collection))
+        data = (found.config.metadata or {}).get(_META)
+        if data is None:
+            raise StoreUnavailable(
+                f"The collection {self._collection!r} on the Qdrant server was not made by Vitrine.",
+                mend="Set VITRINE_COLLECTION to another name. Nothing was changed.",
+                field="collection",
+            )
+        return data
+
+    def _create(self, meta: CollectionMeta) -> CollectionMeta:
+        data = {_META: schema.encode_meta(meta)}
+        settings = self._settings
+        try:
+            self._call(
+                "created",
+                lambda client: client.create_collection(
+                    self._collection,
+                    vectors_config={
+                        name: models.VectorParams(size=meta.dim, distance=models.Distance.COSINE)
+                        for name in VECTORS
+                    },
+                    hnsw_config=models.HnswConfigDiff(m=schema.HNSW_M, ef_construct=schema.HNSW_EF_CONSTRUCT),
+                    shard_number=settings.shard_number,
+                    replication_factor=settings.replication_factor,
+                    write_consistency_factor=settings.write_consistency,
+                    metadata=data,
+                ),
+            )
+        except StoreUnavailable:
+            # Another process, or an attempt of ours whose answer was lost, may have made it.
+            if (stored := self.meta()) is not None:
+                return stored
+            raise
+        found = self._call("read", lambda client: client.get_collection(self._collection))
+        if _META not in (found.config.metadata or {}):
+            self._call("removed", lambda client: client.delete_collection(self._collection))
+            raise StoreUnavailable(
+                "The Qdrant server does not keep metadata of collections.",
+                mend="Upgrade it to Qdrant 1.16 or newer.",
+                field="qdrant_url",
+            )
+        return meta
+
+    def _create_indexes(self) -> None:
+        found = self._call("read", lambda client: client.get_collection(self._collection))
+        for key, index in _indexes().items():
+            if key not in found.payload_schema:
+                self._call("indexed", partial(_create_index, self._collection, key, index))
+
+    def save_meta(self, meta: CollectionMeta) -> None:
+        stored = checks.check_open(self._meta, self._collection)
+        checks.check_same_width(stored, meta)
+        data = {_META: schema.encode_meta(meta)}
+        self._call("written", lambda client: client.update_collection(self._collection, metadata=data))
+        self._meta = meta
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """As `VectorStore.upsert`: waits until `write_consistency` replicas have the points on disk."""
+        meta = checks.check_open(self._meta, self._collection)
+        checked = list(checks.check_points(points, meta.dim).items())
+        for start in range(0, len(checked), _BATCH):
+            batch = [_to_engine(uid, point) for uid, point in checked[start : start + _BATCH]]
+            self._call("written", partial(_upsert, self._collection, batch))
+
+    def delete(self, ids: Sequence[str]) -> int:
+        checks.check_open(self._meta, self._collection)
+        there = [str(record.id) for record in self._retrieve(ids, payload=False, vectors=False)]
+        for start in range(0, len(there), _IDS_BATCH):
+            selector = models.PointIdsList(points=list(there[start : start + _IDS_BATCH]))
+            self._call("written", partial(_delete, self._collection, selector))
+        return len(there)
+
+    def fetch(self, ids: Sequence[str], *, vectors: bool = False) -> list[Point]:
+        checks.check_open(self._meta, self._collection)
+        records = self._retrieve(ids, payload=True, vectors=vectors)
+        found = {point.id: point for point in map(_from_engine, records)}
+        return [found[product] for product in ids if product in found]
+
+    def _retrieve(self, ids: Sequence[str], *, payload: bool, vectors: bool) -> list[models.Record]:
+        uids = list(dict.fromkeys(schema.point_id(product) for product in ids))
+        records = []
+        for start in range(0, len(uids), _IDS_BATCH):
+            part = uids[start : start + _IDS_BATCH]
+            records += self._call("read", partial(_retrieve, self._collection, part, payload, vectors))
+        return records
+
+    def search(self, name: str, vector: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
+        meta = checks.check_open(self._meta, self._collection)
+        query = checks.check_vector(vector, meta.dim, "The query vector").tolist()
+        checks.check_name(name)
+        checks.check_limit(limit)
+        compiled = compile_filter(filter, _DIALECT)
+        found = self._call(
+            "searched",
+            lambda client: client.query_points(
+                self._collection,
+                query=query,
+                using=name,
+                limit=limit,
+                query_filter=compiled,
+                with_payload=[schema.ID_KEY],
+                search_params=_params(limit, filter),
+            ),
+        )
+        return [
+            Hit(cast(dict[str, str], hit.payload)[schema.ID_KEY], float(hit.score)) for hit in found.points
+        ]
+
+    def count(self, filter: Filter | None = None) -> int:
+        checks.check_open(self._meta, self._collection)
+        compiled = compile_filter(filter, _DIALECT)
+        found = self._call(
+            "read", lambda client: client.count(self._collection, count_filter=compiled, exact=True)
+        )
+        return int(found.count)
+
+    def scroll(
+        self,
+        *,
+        limit: int = 256,
+        cursor: str | None = None,
+        filter: Filter | None = None,
+        keys: Sequence[str] | None = None,
+        vectors: bool = False,
+    ) -> tuple[list[Point], str | None]:
+        checks.check_open(self._meta, self._collection)
+        checks.check_limit(limit)
+        offset = checks.check_cursor(cursor)
+        compiled = compile_filter(filter, _DIALECT)
+        payload = True if keys is None else [schema.ID_KEY, *map(schema.json_path, keys)]
+        records, following = self._call(
+            "read",
+            lambda client: client.scroll(
+                self._collection,
+                limit=limit,
+                offset=offset,
+                scroll_filter=compiled,
+                with_payload=payload,
+                with_vectors=vectors,
+            ),
+        )
+        return [_from_engine(record) for record in records], None if following is None else str(following)
+
+    def facets(self, key: str, *, limit: int = 50, filter: Filter | None = None) -> list[tuple[str, int]]:
+        checks.check_open(self._meta, self._collection)
+        checks.check_limit(limit)
+        if key not in schema.FACET_KEYS:
+            schema.json_path(key)
+            return count_by_scan(self, key, limit, filter)
+        compiled = compile_filter(filter, _DIALECT)
+        found = self._call(
+            "counted",
+            lambda client: client.facet(
+                self._collection, key=key, facet_filter=compiled, limit=limit, exact=True
+            ),
+        )
+        return rank(Counter({str(hit.value): hit.count for hit in found.hits}), limit)
+
+    def optimize(self) -> None:
+        """Nothing to do: the server builds its graphs in the background."""
+        checks.check_open(self._meta, self._collection)
+
+    def drop(self) -> None:
+        if self._stored_meta() is not None:
+            self._call("dropped", lambda client: client.delete_collection(self._collection))
+        self._meta = None
+
+    def close(self) -> None:
+        self._meta = None
+        self._connection.close()
+
+
+def _indexes() -> dict[str, models.KeywordIndexParams | models.FloatIndexParams]:
+    # No links in the graph along payload values: ACORN finds what they would, and building stays quick.
+    indexes: dict[str, models.KeywordIndexParams | models.FloatIndexParams] = {}
+    for key in schema.KEYWORD_KEYS:
+        indexes[key] = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, enable_hnsw=False)
+    for key in schema.FLOAT_KEYS:
+        indexes[key] = models.FloatIndexParams(type=models.FloatIndexType.FLOAT, enable_hnsw=False)
+    return indexes
+
+
+def _params(limit: int, filter: Filter | None) -> models.SearchParams:
+    return models.SearchParams(
+        hnsw_ef=schema.search_ef(limit),
+        acorn=models.AcornSearchParams(enable=filter is not None, max_selectivity=1.0),
+    )
+
+
+def _create_index(collection: str, key: str, index: Any, client: QdrantClient) -> None:
+    client.create_payload_index(collection, field_name=key, field_schema=index, wait=True)
+
+
+def _upsert(collection: str, points: list[models.PointStruct], client: QdrantClient) -> None:
+    client.upsert(collection, points=points, wait=True)
+
+
+def _delete(collection: str, selector: models.PointIdsList, client: QdrantClient) -> None:
+    client.delete(collection, points_selector=selector, wait=True)
+
+
+def _retrieve(
+    collection: str, uids: list[str], payload: bool, vectors: bool, client: QdrantClient
+) -> list[models.Record]:
+    return client.retrieve(collection, ids=uids, with_payload=payload, with_vectors=vectors)
+
+
+def _to_engine(uid: str, point: Point) -> models.PointStruct:
+    vectors: dict[str, Any] = {name: vector.tolist() for name, vector in point.vectors.items()}
+    return models.PointStruct(id=uid, vector=vectors, payload=to_payload(point))
+
+
+def _from_engine(record: models.Record) -> Point:
+    return from_payload(record.payload, record.vector)
+
+
+class _ServerDialect:
+    def texts(self, path: str, values: Sequence[str]) -> Condition:
+        return models.FieldCondition(key=path, match=models.MatchAny(any=list(values)))
+
+    def interval(self, path: str, bounds: Range) -> Condition:
+        span = models.Range(gte=bounds.gte, gt=bounds.gt, lte=bounds.lte, lt=bounds.lt)
+        return models.FieldCondition(key=path, range=span)
+
+    def point_ids(self, ids: Sequence[str]) -> Condition:
+        return models.HasIdCondition(has_id=list(ids))
+
+    def any_of(self, conditions: Sequence[Condition]) -> Condition:
+        return models.Filter(should=list(conditions))
+
+    def combine(self, must: Sequence[Condition], must_not: Sequence[Condition]) -> models.Filter:
+        return models.Filter(must=list(must), must_not=list(must_not))
+
+
+_DIALECT = _ServerDialect()
