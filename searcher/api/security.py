@@ -66,8 +66,9 @@ def require_write(
 ) -> None:
     """Refuse a write without the key; without a key set, refuse all but those on this very machine.
 
-    On loopback the Host header is checked as well: a page that makes its own name resolve to
-    127.0.0.1 (DNS rebinding), or a proxy that leads here from outside, names another host.
+    The settings may not know what the server was bound to, so the client's address counts too; and the
+    Host header, because a page that makes its own name resolve to 127.0.0.1 (DNS rebinding), or a proxy
+    that leads here from outside, names another host.
     """
     settings: Settings = request.app.state.settings
     key = settings.write_key.get_secret_value() if settings.write_key is not None else ""
@@ -79,9 +80,14 @@ def require_write(
                 mend="Send the key of VITRINE_WRITE_KEY as 'Authorization: Bearer KEY'.",
                 field="Authorization",
             )
-    elif not is_loopback(settings.host) or not is_loopback(request.url.hostname or ""):
+    elif not (is_loopback(settings.host) and _from_here(request)):
         raise Forbidden(
             "The service can be reached from other machines and has no key for writing.",
             mend="Set VITRINE_WRITE_KEY and send it as 'Authorization: Bearer KEY'.",
             field="Authorization",
         )
+
+
+def _from_here(request: Request) -> bool:
+    client = request.client.host if request.client is not None else ""
+    return is_loopback(client) and is_loopback(request.url.hostname or "")

@@ -1,3 +1,4 @@
+import httpx
 import numpy as np
 import pytest
 
@@ -254,6 +255,13 @@ class TestWhoMayWrite:
         client = call(shop.app, base_url=f"http://{host}:8000")
         response = await client.put("/products", json=BODY)
         assert response.status_code == (200 if allowed else 403)
+
+    @pytest.mark.parametrize("address", ["10.0.0.5", "2001:db8::5", "unix"])
+    async def test_whoever_comes_from_elsewhere_cannot_pretend_to_be_here(self, open_shop, address):
+        shop = open_shop()
+        transport = httpx.ASGITransport(shop.app, client=(address, 4711))
+        client = httpx.AsyncClient(transport=transport, base_url="http://localhost:8000")
+        problem(await client.put("/products", json=BODY), 403, "Authorization")
 
     async def test_reading_needs_no_key(self, open_shop):
         shop = open_shop(host="0.0.0.0", write_key="sesame", filled=True)
