@@ -73,18 +73,27 @@ function details(found, names, actions) {
         address ? el("a", { class: "go", href: address, target: "_blank", rel: "noopener noreferrer" }, "View in shop") : null,
         button("More like this", actions.alike, address ? "quiet" : "go"), button("Only this", actions.alone),
         names ? button("Less like this", actions.unlike) : null),
-      fieldList(record),
+      fieldList(record, actions),
       names ? [el("h3", {}, "Why it was found"), reasons(found.weights, names, { all: true }),
         el("p", { class: "fine" }, `Score ${rounded(found.score)}. The shares say which comparison counted for how much.`)] : null));
 }
 
-function fieldList(record) {
+/** Every field; a text the catalogue can be filtered by is a button that does so. */
+function fieldList(record, actions) {
+  const filter = (key, value) => el("button", {
+    class: "text-button", type: "button", dir: "auto", "aria-label": `Only ${keyName(key)} ${value}`,
+    onclick: () => actions.narrow(key, value),
+  }, value);
+  const attributes = Object.entries(record.attributes ?? {}).map(([name, value]) => {
+    if (typeof value === "boolean") return [keyName(name), value ? "Yes" : "No"];
+    return [keyName(name), typeof value === "string" ? filter(`attributes.${name}`, value) : String(value)];
+  });
   const rows = [
-    ["Category", record.category], ["Brand", record.brand], ["Tags", record.tags?.join(", ")],
-    ...Object.entries(record.attributes ?? {}).map(([key, value]) =>
-      [keyName(key), typeof value === "boolean" ? (value ? "Yes" : "No") : value]),
-    ["Article", record.id],
-  ].filter(([, value]) => value !== null && value !== undefined && value !== "");
+    ["Category", record.category && filter("category", record.category)],
+    ["Brand", record.brand && filter("brand", record.brand)],
+    ["Tags", record.tags?.length && record.tags.map((tag) => filter("tags", tag))],
+    ...attributes, ["Article", record.id],
+  ].filter(([, value]) => value);
   return el("dl", { class: "fields" }, rows.map(([name, value]) => el("div", {},
-    el("dt", { dir: "auto" }, name), el("dd", { dir: "auto" }, String(value)))));
+    el("dt", { dir: "auto" }, name), el("dd", { dir: "auto" }, value))));
 }

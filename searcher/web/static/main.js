@@ -157,12 +157,14 @@ async function more() {
   renderWaiting();
   try {
     const from = answer.hits.length;
-    const next = await ask(PAGE, from, mine.signal);
+    // Never beyond the total, which is also as far as the service can be paged.
+    const wanted = Math.min(PAGE, answer.total - from);
+    const next = await ask(wanted, from, mine.signal);
     if (flight !== mine) return;
     stop();
     const have = new Set(answer.hits.map(({ id }) => id));
     answer.hits.push(...next.hits.filter(({ id }) => !have.has(id)));
-    answer.complete = next.hits.length < PAGE || from + next.hits.length >= answer.total;
+    answer.complete = next.hits.length < wanted || from + next.hits.length >= answer.total;
     history.replaceState({ ...history.state, depth: answer.hits.length }, "");
     present(answer, from);
     byId("grid").children[from]?.querySelector(".card-link").focus({ preventScroll: true });
@@ -255,6 +257,11 @@ const actions = {
 const dialog = {
   ...actions,
   alone: (id) => searchFrom({ ...EMPTY, parts: [{ kind: "product", value: id, weight: 1 }] }),
+  narrow: (key, value) => searchFrom({
+    ...state,
+    parts: state.parts.length ? state.parts : [{ kind: "text", value, weight: 1 }],
+    filters: { ...state.filters, [key]: [value] },
+  }),
   unlike: (id) => searchFrom(withPart(state, { kind: "product", value: id, weight: -1 })),
   turn: (id) => go({ ...state, item: id }, { replace: true, opened: history.state?.opened }),
   // Opened from this page: back undoes it. Opened by a link: there may be nothing to go back to.
