@@ -23,10 +23,10 @@ TICK = 0.1
 
 @dataclass(frozen=True)
 class Stage:
-    """`work` runs on each of `threads` threads (the first stage's on one), at most `ahead` results waiting for the next stage.
+    """`work` runs on each of `threads` threads, at most `ahead` results waiting for the next stage.
 
-    After a stop, a stage that `finishes` still works off what it has been given; the stages before
-    the first such one drop everything.
+    The first stage reads the source, on one thread. After a stop, a stage that `finishes` still works
+    off what it has been given; the stages before the first such one drop everything.
     """
 
     name: str
