@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -161,6 +162,26 @@ def test_eight_threads_get_what_one_gets(tiny_encoder: DualEncoder) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(24)))
+
+
+def test_a_tokenizer_is_used_by_one_thread_at_a_time(
+    tiny_encoder: DualEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fast tokenizers of transformers keep padding and truncation as state between calls."""
+    make, inside, most = tiny_encoder._tokens, [0], [0]
+
+    def watched(texts: list[str]) -> dict[str, torch.Tensor]:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(0.002)
+        tokens = make(texts)
+        inside[0] -= 1
+        return tokens
+
+    monkeypatch.setattr(tiny_encoder, "_tokens", watched)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: tiny_encoder.encode_texts([text]), TEXTS * 6))
+    assert most == [1]
 
 
 def test_a_tower_with_training_time_branches_gives_the_same_once_folded(tmp_path: Path) -> None:
