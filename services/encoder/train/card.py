@@ -29,7 +29,7 @@ weights; the last step is kept, not the best. torch {torch}, open_clip {open_cli
 
 | | |
 |---|---|
-| image tower | {tower}, {image_size} px |
+| image tower | {tower}, {image_size} px (steps {small_from} to {small_until} at {small_size} px) |
 | parameters | {parameters:.2f} M |
 | weights | {megabytes:.1f} MB, fp16 safetensors |
 
@@ -82,6 +82,9 @@ def write_card(record: dict[str, Any], path: Path) -> None:
             pair_weight=recipe["pair_weight"],
             name_weight=recipe["name_weight"],
             names_from=recipe["names_from"],
+            small_from=recipe["small_from"],
+            small_until=recipe["small_until"],
+            small_size=recipe["small_size"],
             minutes=record["minutes"],
             device=record["device"],
             loss=recipe["loss"],
