@@ -6,14 +6,16 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
 from PIL.Image import Image
 
 from services.encoder.base import Encoder, Vectors
 from services.store.base import Vector
+
+if TYPE_CHECKING:
+    import torch
 
 T = TypeVar("T")
 
@@ -63,6 +65,8 @@ class QueryEncoder:
         return self._cached(keys, prepared, self._encode_prepared)
 
     def _encode_prepared(self, prepared: Sequence[torch.Tensor]) -> Vectors:
+        import torch  # here, because `vitrine --help` should not wait for it
+
         return self.encoder.encode_prepared(torch.stack(list(prepared)))
 
     def _cached(

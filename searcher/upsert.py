@@ -6,9 +6,9 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
 
 from services.calibration import SAMPLE, Calibration, sample_calibration
@@ -19,6 +19,9 @@ from services.errors import InvalidInput, VitrineError
 from services.points import check_encoder, collection_meta, content_hash, make_points
 from services.settings import Settings
 from services.store.base import Vector, VectorStore
+
+if TYPE_CHECKING:
+    import torch
 
 #: Pictures sent with a product are kept as they are up to this size, larger ones at this side length.
 _KEPT_BYTES = 300_000
@@ -143,6 +146,8 @@ def _shown(item: NewProduct, settings: Settings) -> str | None:
 def _encode(
     encoder: Encoder, prepared: Sequence[torch.Tensor | None], batch_size: int
 ) -> list[Vector | None]:
+    import torch  # here, because `vitrine --help` should not wait for it
+
     vectors: list[Vector | None] = [None] * len(prepared)
     rows = [row for row, pixels in enumerate(prepared) if pixels is not None]
     for start in range(0, len(rows), batch_size):

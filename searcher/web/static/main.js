@@ -200,14 +200,16 @@ async function usePhotos(files) {
     tell("That is not a picture. Drop or paste a JPEG, PNG or WebP file.");
     return;
   }
-  let next = withBoxTaken({ ...state, lost: 0 });
+  const ids = [];
   try {
-    for (const file of files) next = withPart(next, { kind: "photo", value: await takePhoto(file), weight: 1 });
+    for (const file of files) ids.push(await takePhoto(file));
   } catch (error) {
     tell(error.message);
     return;
   }
-  searchFor(next);
+  // Only now, as the shopper may have gone on while the pictures were read.
+  const start = withBoxTaken({ ...state, lost: 0 });
+  searchFor(ids.reduce((next, value) => withPart(next, { kind: "photo", value, weight: 1 }), start));
 }
 
 function tell(text) {
