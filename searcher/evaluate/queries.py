@@ -85,6 +85,8 @@ def make_queries(products: Mapping[str, Labelled], *, most: int, seed: int = 0) 
         if labels:
             wanted = rng.choice(labels)
             add(OTHER_LABEL, (example, Part(text=wanted)), of_pair[wanted, known.attribute], product_id)
+    # Lest a cut leaves the first labels of the alphabet alone.
+    rng.shuffle(made[TEXT])
     kinds = (TEXT, IMAGE, AGREEING, OTHER_ATTRIBUTE, OTHER_LABEL)
     return [query for kind in kinds for query in made[kind][:most]]
 
