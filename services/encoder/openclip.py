@@ -136,7 +136,8 @@ def _from_folder(name: str, folder: Path) -> _Source:
         raise _missing(folder, "no tokenizer (tokenizer.json, tokenizer_config.json)")
     place = f"local-dir:{folder}"
     # open_clip looks for the tokenizer of a local-dir model in that same folder, whatever it is called.
-    return _Source(place, lambda: open_clip.get_tokenizer(place), _text_tower(name, text))
+    options = {"trust_remote_code": False} if text.get("hf_tokenizer_name") else {}
+    return _Source(place, lambda: open_clip.get_tokenizer(place, **options), _text_tower(name, text))
 
 
 def _from_hub(name: str, repository: str) -> _Source:
@@ -212,6 +213,7 @@ def _hub_tokenizer(name: str, text: dict[str, Any]) -> Callable[[], Any]:
         str(folder),
         context_length=text.get("context_length", DEFAULT_CONTEXT_LENGTH),
         tokenizer_mode=text.get("tokenizer_mode"),
+        trust_remote_code=False,
         **(text.get("tokenizer_kwargs") or {}),
     )
 

@@ -172,6 +172,16 @@ def test_tokenizer_that_is_missing_or_unreadable(copy: Path) -> None:
     assert "holds no tokenizer" in refusal(f"local-dir:{copy}")
 
 
+def test_a_tokenizer_that_brings_code_is_not_run(copy: Path) -> None:
+    path = copy / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    config |= {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": [None, "code.Own"]}}
+    path.write_text(json.dumps(config))
+    (copy / "code.py").write_text(f"open({str(copy / 'ran')!r}, 'w')")
+    assert "tokenizer of" in refusal(f"local-dir:{copy}")
+    assert not (copy / "ran").exists()
+
+
 def test_tokenizer_with_more_words_than_the_model(copy: Path) -> None:
     tokenizer = json.loads((copy / "tokenizer.json").read_text())
     words = tokenizer["model"]["vocab"]

@@ -76,6 +76,10 @@ def test_another_tokenizer_changes_it(copy: Path, tiny_encoder: DualEncoder) -> 
     tokenizer = tiny_tokenizer()
     tokenizer.save_pretrained(copy)
     assert identity(copy).same_space(tiny_encoder.identity), "the same tokenizer, saved again"
+    tokenizer(["red"], padding="max_length", truncation=True, max_length=9)
+    tokenizer.save_pretrained(copy)
+    assert '"max_length": 9' in (copy / "tokenizer.json").read_text()
+    assert identity(copy).same_space(tiny_encoder.identity), "and again, after use"
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     state["normalizer"] = None
     (copy / "tokenizer.json").write_text(json.dumps(state))

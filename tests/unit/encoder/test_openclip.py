@@ -18,7 +18,7 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 from services.encoder.base import Encoder
-from services.encoder.dual import DualEncoder
+from services.encoder.dual import CHARACTERS_PER_TOKEN, DualEncoder
 from services.encoder.registry import describe, load_encoder
 from services.errors import InvalidInput
 from services.settings import Settings
@@ -77,6 +77,10 @@ def test_batches_do_not_change_vectors(tiny_openclip_dir: Path, tiny_encoder: Du
     np.testing.assert_allclose(
         in_twos.encode_images(PICTURES), tiny_encoder.encode_images(PICTURES), atol=1e-5
     )
+    pixels = torch.stack([tiny_encoder.prepare(picture) for picture in PICTURES])
+    np.testing.assert_allclose(
+        in_twos.encode_prepared(pixels), tiny_encoder.encode_images(PICTURES), atol=1e-5
+    )
     np.testing.assert_allclose(in_twos.encode_texts(TEXTS), tiny_encoder.encode_texts(TEXTS), atol=1e-5)
     np.testing.assert_allclose(
         in_twos.encode_patches(PICTURES), tiny_encoder.encode_patches(PICTURES), atol=1e-5
@@ -112,6 +116,21 @@ def test_a_text_longer_than_the_context_is_cut(tiny_encoder: DualEncoder) -> Non
     vectors = tiny_encoder.encode_texts([head, head + " red" * 500, head + "x" * 1_000_000])
     np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
     np.testing.assert_allclose(vectors[0], vectors[2], atol=1e-6)
+
+
+def test_no_tokenizer_is_given_an_endless_text(
+    tiny_encoder: DualEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """open_clip's own needs a second for a word of 5,000 letters, and the square of that for more."""
+    make, seen = tiny_encoder._tokens, []
+
+    def watched(texts: list[str]) -> dict[str, torch.Tensor]:
+        seen.extend(len(text) for text in texts)
+        return make(texts)
+
+    monkeypatch.setattr(tiny_encoder, "_tokens", watched)
+    tiny_encoder.encode_texts(["x" * 1_000_000, "short"])
+    assert seen == [CHARACTERS_PER_TOKEN * 16, 5]
 
 
 @given(texts=st.lists(st.text(st.characters(), max_size=60), min_size=1, max_size=4))
