@@ -111,44 +111,45 @@ def check_point(point: Point, dim: int) -> Point:
                 field=f"vectors.{name}",
             )
         vectors[name] = check_vector(vector, dim, f"The {name} vector of {product}")
-    _check_value(point.payload, "payload", product)
-    for key in RESERVED_KEYS & point.payload.keys():
+    payload = _plain(point.payload, "payload", product)
+    for key in RESERVED_KEYS & payload.keys():
         raise InvalidInput(
             f"The {product} has the field {key!r}, which the store needs for itself.",
             mend="Rename the field.",
             field=key,
         )
-    return Point(id=point.id, vectors=vectors, payload=dict(point.payload))
+    return Point(id=point.id, vectors=vectors, payload=payload)
 
 
-def _check_value(value: Any, field: str, product: str) -> None:
-    """Refuse what JSON with 64-bit integers cannot hold and give back unchanged."""
+def _plain(value: Any, field: str, product: str) -> Any:
+    """A copy in Python's own types; refuses what JSON with 64-bit integers cannot give back unchanged.
+
+    Subclasses (numpy's float64, enumerations of text) become the plain type, because qdrant-client's
+    conversion to gRPC looks at exact types.
+    """
     if value is None or isinstance(value, bool):
-        return
+        return value
     if isinstance(value, str):
         if not _is_unicode(value):
             raise _unstorable(field, product, "is not valid Unicode", "Write the catalogue in UTF-8.")
-    elif isinstance(value, int):
+        return str.__str__(value)
+    if isinstance(value, int):
         if value not in _INT64:
             raise _unstorable(field, product, "is an integer beyond 64 bits", "Write long numbers as text.")
-    elif isinstance(value, float):
+        return int(value)
+    if isinstance(value, float):
         if not math.isfinite(value):
             raise _unstorable(field, product, "is not a finite number", "Leave the field out.")
-    elif isinstance(value, dict):
-        for key, inner in value.items():
+        return float(value)
+    if isinstance(value, list):
+        return [_plain(inner, field, product) for inner in value]
+    if isinstance(value, dict):
+        for key in value:
             if not isinstance(key, str) or not _is_unicode(key):
                 raise _unstorable(f"{field}.{key!r}", product, "has no valid name", "Name fields by text.")
-            _check_value(inner, f"{field}.{key}", product)
-    elif isinstance(value, list):
-        for inner in value:
-            _check_value(inner, field, product)
-    else:
-        raise _unstorable(
-            field,
-            product,
-            f"is of type {type(value).__name__}",
-            "Use text, numbers, booleans, lists and dicts.",
-        )
+        return {str.__str__(key): _plain(inner, f"{field}.{key}", product) for key, inner in value.items()}
+    mend = "Use text, numbers, booleans, lists and dicts."
+    raise _unstorable(field, product, f"is of type {type(value).__name__}", mend)
 
 
 def _unstorable(field: str, product: str, what: str, mend: str) -> InvalidInput:

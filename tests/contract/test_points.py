@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from enum import StrEnum
 
 import numpy as np
 import pytest
@@ -64,6 +65,22 @@ def test_points_come_back_as_they_were_written(store: VectorStore, unit) -> None
     (bare,) = store.fetch(["a"])
     assert bare.payload == payload
     assert bare.vectors == {}
+
+
+def test_kinds_of_text_and_number_come_back_plain(store: VectorStore) -> None:
+    class Colour(StrEnum):
+        RED = "red"
+
+    payload = {"price": np.float64(9.5), "tags": [Colour.RED], "attributes": {Colour.RED: Colour.RED}}
+    store.upsert([Point("a", {}, payload)])
+    (point,) = store.fetch(["a"])
+    assert point.payload == {"price": 9.5, "tags": ["red"], "attributes": {"red": "red"}}
+    assert _types(point.payload) == {"price": float, "tags": [str], "attributes": {"red": str}}
+    assert (
+        store.count(Filter(must=(Match("attributes.red", (Colour.RED,)), Range("price", gte=np.float32(9)))))
+        == 1
+    )
+    assert store.facets("tags") == [("red", 1)]
 
 
 def _types(value):

@@ -137,6 +137,7 @@ def test_a_query_that_is_not_finite_or_names_no_vector_is_refused(store: VectorS
         store.search("picture", unit(1), 5)
 
 
+@pytest.mark.parametrize("place", COSTLY, indirect=True)
 def test_searches_run_while_others_write(store: VectorStore, unit) -> None:
     """Readers see whole points only: never one half replaced, never a stale score for a new payload."""
     rounds, width = 30, 40

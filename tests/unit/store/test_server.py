@@ -10,21 +10,26 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
-from qdrant_client import QdrantClient, models
+from qdrant_client import QdrantClient, grpc, models
+from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
 from qdrant_client.http.exceptions import ResponseHandlingException
 
 from services.errors import InvalidInput, StoreUnavailable
 from services.settings import Settings
-from services.store import connection
-from services.store.base import CollectionMeta
+from services.store import connection, server
+from services.store.base import CollectionMeta, Filter, Match, Point, Range
 from services.store.edge import EdgeStore
 from services.store.factory import open_store
+from services.store.filters import compile_filter
+from services.store.schema import encode_meta, point_id
 from services.store.server import ServerStore
 
 META = CollectionMeta(dim=8, encoder={"name": "toy"})
@@ -70,15 +75,15 @@ def serve() -> Iterator[Callable[[list[Answer]], tuple[str, list[str]]]]:
             def log_message(self, *_: object) -> None:
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}", asked
+        listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        servers.append(listening)
+        return f"http://127.0.0.1:{listening.server_port}", asked
 
     yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    for started in servers:
+        started.shutdown()
+        started.server_close()
 
 
 def test_a_refused_connection_is_reported_with_its_mend(free_port: int) -> None:
@@ -235,6 +240,47 @@ def test_a_collection_that_another_process_made_meanwhile_is_used() -> None:
 
     client = LosesAnswer(":memory:")
     assert ServerStore(settings(), client).open(META) == META
+
+
+def test_what_is_sent_survives_the_clients_conversion_to_grpc() -> None:
+    """Local mode converts nothing; this is the one part of gRPC that can be checked without a server."""
+    filter = Filter(
+        must=(Match("category", ("a", "b")), Match("attributes.x y", (1, "z", True)), Range("price", gte=1)),
+        must_not=(Match("n", (3, "q")), Match("tags", ())),
+        ids=("a",),
+        not_ids=("b",),
+    )
+    compiled = compile_filter(filter, server._DIALECT)
+    again = GrpcToRest.convert_filter(RestToGrpc.convert_filter(compiled))
+    assert _without_empty(again) == _without_empty(compiled)
+
+    params = server._params(10, filter)
+    assert GrpcToRest.convert_search_params(RestToGrpc.convert_search_params(params)) == params
+
+    payload = {"i": -(2**63), "f": 3.0, "n": None, "list": [1, "a", True, []], "attributes": {"x y": "ß"}}
+    for vectors in ({}, {"image": np.ones(8, np.float32)}):
+        point = server._to_engine(point_id("a"), Point("a", vectors, payload))
+        assert GrpcToRest.convert_point_struct(RestToGrpc.convert_point_struct(point)) == point
+
+    metadata = {
+        "vitrine": encode_meta(replace(META, calibration={"mean": 1.0, "n": 2**40, "rows": [1, 2.5]}))
+    }
+    request = grpc.CreateCollection(collection_name="x", metadata=RestToGrpc.convert_payload(metadata))
+    assert GrpcToRest.convert_payload(request.metadata) == metadata
+
+    for index in server._indexes().values():
+        sent = RestToGrpc.convert_payload_schema_params(index)
+        assert _without_empty(GrpcToRest.convert_payload_schema_params(sent)) == _without_empty(index)
+
+
+def _without_empty(model: Any) -> Any:
+    """What a model says; it may leave a list out or give it empty."""
+    if isinstance(model, list):
+        return [_without_empty(inner) for inner in model]
+    said = model if isinstance(model, dict) else dict(model) if hasattr(model, "model_fields_set") else None
+    if said is None:
+        return model
+    return {key: _without_empty(inner) for key, inner in said.items() if inner not in (None, [])}
 
 
 def test_a_client_that_was_handed_in_stays_open() -> None:
