@@ -13,11 +13,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Settings shared by the worker and the service; `vitrine settings` lists them."""
 
-    model_config = SettingsConfigDict(env_prefix="VITRINE_", env_file=".env", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="VITRINE_", env_file=".env", extra="ignore", populate_by_name=True
+    )
 
     # Where things are
     data_dir: Path = Field(Path(".vitrine"), description="Folder of the embedded store and of worker state.")
-    collection: str = Field("products", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name of the collection.")
+    collection: str = Field(
+        "products", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name of the collection."
+    )
     qdrant_url: str | None = Field(
         None,
         validation_alias=AliasChoices("VITRINE_QDRANT_URL", "QDRANT_URL"),
@@ -45,7 +49,9 @@ class Settings(BaseSettings):
     batch_size: int = Field(64, ge=1, le=4096, description="Pictures or texts encoded at a time.")
 
     # Pictures
-    max_image_pixels: int = Field(50_000_000, ge=1, description="Larger pictures are refused (decompression bombs).")
+    max_image_pixels: int = Field(
+        50_000_000, ge=1, description="Larger pictures are refused (decompression bombs)."
+    )
     max_image_bytes: int = Field(25_000_000, ge=1, description="Larger picture files are refused.")
     fetch_timeout: float = Field(20.0, gt=0, description="Seconds to wait for a picture given by URL.")
     allow_query_urls: bool = Field(False, description="Whether a search may name its picture by URL.")
@@ -57,8 +63,15 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the service listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the service listens on; 0: a free one.")
     fusion: str = Field("attention", description="How query parts and product fields are combined.")
-    temperature: float = Field(0.5, gt=0, description="Temperature of attention-weighted fusion, in calibrated units.")
-    candidates: int = Field(200, ge=10, le=10_000, description="Candidates retrieved per query part and field.")
+    temperature: float = Field(
+        0.5, gt=0, description="Temperature of attention over fields, in calibrated units."
+    )
+    part_temperature: float | None = Field(
+        None, gt=0, description="Temperature of attention over query parts; empty: that of the fields."
+    )
+    candidates: int = Field(
+        200, ge=10, le=10_000, description="Candidates retrieved per query part and field."
+    )
     max_parts: int = Field(16, ge=1, le=64, description="Most parts one query may have.")
     max_window: int = Field(1000, ge=1, le=10_000, description="Most results offset + limit may reach.")
     query_cache: int = Field(2048, ge=0, description="Encoded query texts and pictures kept in memory.")
@@ -83,7 +96,8 @@ class Settings(BaseSettings):
 
     # Sample catalogue
     sample_catalogue: Path = Field(
-        Path("../shared/clothing"), description="Folder of real product photos that `vitrine demo` uses when it is there."
+        Path("../shared/clothing"),
+        description="Folder of real product photos that `vitrine demo` uses when it is there.",
     )
 
 

@@ -273,6 +273,11 @@ const dialog = {
 const inCategory = (value) =>
   ({ ...EMPTY, parts: [{ kind: "text", value, weight: 1 }], filters: { category: [value] } });
 
+// The top grows with its chips; what sticks below it, or is scrolled to, must not lie under it.
+new ResizeObserver(([{ target }]) => {
+  document.documentElement.style.setProperty("--top", `${target.offsetHeight}px`);
+}).observe(document.querySelector(".top"));
+
 watchInput(actions);
 watchDetail(dialog);
 byId("more").addEventListener("click", more);

@@ -7,7 +7,7 @@ import { capital, count } from "./words.js";
 
 const SHELVES = 4;
 const ON_SHELF = 8;
-const IDEAS = 6;
+const IDEAS = 5;
 
 let loaded = false;
 

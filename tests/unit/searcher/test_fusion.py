@@ -175,6 +175,87 @@ def test_attention_lies_between_the_mean_and_the_best_match(case, temperature):
     assert (score >= mean - 1e-6).all()
 
 
+TWO_STEPS = Attention(0.5, 8.0)
+
+
+@given(case=cases(), temperature=st.floats(0.05, 50))
+def test_attention_in_two_steps_with_one_temperature_is_attention_in_one(case, temperature):
+    # A hair apart, so that the two steps are really taken.
+    two, one = case.run(Attention(temperature, temperature * (1 + 1e-12))), case.run(Attention(temperature))
+    np.testing.assert_allclose(two.scores, one.scores, rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(two.weights, one.weights, rtol=1e-7, atol=1e-7)
+
+
+@given(case=cases(negatives=False))
+def test_at_infinite_part_temperature_parts_count_by_the_users_weights(case):
+    fused = case.run(Attention(0.5, math.inf))
+    shares = fused.weights.sum(axis=2)
+    weights = np.array(case.weights) / sum(case.weights)
+    np.testing.assert_allclose(shares, np.broadcast_to(weights, shares.shape), atol=1e-9)
+    # And fields by attention, as if each part were asked alone.
+    alone = case.run(
+        Attention(0.5),
+        sims=case.sims[:, :1],
+        mask=case.mask[:, :1],
+        modalities=case.modalities[:1],
+        weights=case.weights[:1],
+    )
+    np.testing.assert_allclose(fused.weights[:, 0] / weights[0], alone.weights[:, 0], atol=1e-9)
+
+
+@given(case=cases())
+def test_two_steps_at_infinite_temperatures_are_the_weighted_mean(case):
+    mean = case.run(Weighted((1.0, 1.0)))
+    for fusion in (Attention(math.inf, 1e300), Attention(1e300, math.inf), Attention(1e12, 1e13)):
+        np.testing.assert_allclose(case.run(fusion).scores, mean.scores, rtol=1e-6, atol=1e-6)
+
+
+@given(case=cases(negatives=False))
+def test_weights_in_two_steps_sum_to_one_and_follow_the_parts(case):
+    fused = case.run(TWO_STEPS)
+    np.testing.assert_allclose(fused.weights.sum(axis=(1, 2)), 1.0, atol=1e-9)
+    order = np.random.default_rng(0).permutation(len(case.weights))
+    moved = case.run(
+        TWO_STEPS,
+        sims=case.sims[:, order],
+        mask=case.mask[:, order],
+        modalities=[case.modalities[at] for at in order],
+        weights=[case.weights[at] for at in order],
+    )
+    np.testing.assert_allclose(moved.scores, fused.scores, atol=1e-9)
+    np.testing.assert_allclose(moved.weights, fused.weights[:, order], atol=1e-9)
+    scaled = case.run(TWO_STEPS, weights=[3 * weight for weight in case.weights])
+    np.testing.assert_allclose(scaled.scores, fused.scores, atol=1e-9)
+
+
+@pytest.mark.parametrize("part_temperature", [0, -2, math.nan])
+def test_a_part_temperature_must_be_positive(part_temperature):
+    with pytest.raises(InvalidInput, match="VITRINE_PART_TEMPERATURE"):
+        Attention(0.5, part_temperature)
+
+
+def test_like_this_but_in_blue_asks_for_both_where_one_softmax_is_content_with_one():
+    # A red dress (the photo itself, nearly), a blue dress, and a blue mug.
+    case = Case(
+        np.array(
+            [[[0.98, np.nan], [0.0, np.nan]], [[0.6, np.nan], [0.35, np.nan]], [[0.1, np.nan], [0.4, np.nan]]]
+        ),
+        np.array([[[True, False]] * 2] * 3),
+        ["image", "text"],
+        [1.0, 1.0],
+        Calibration(
+            {
+                ("image", "image"): PairStats(0.3, 0.2, 99),
+                ("image", "title"): PairStats(0.0, 1.0, 99),
+                ("text", "image"): PairStats(0.05, 0.1, 99),
+                ("text", "title"): PairStats(0.0, 1.0, 99),
+            }
+        ),
+    )
+    assert case.run(Attention(0.5, 20.0)).scores.argmax() == 1
+    assert case.run(Attention(0.5)).scores.argmax() != 1
+
+
 def test_attention_is_the_formula():
     case = Case(
         np.array([[[0.3, 0.1], [-0.2, 0.5]]], dtype=np.float32),
