@@ -15,6 +15,7 @@ from open_clip.tokenizer import HFTokenizer
 
 from services.encoder.train.card import write_card
 from services.encoder.train.data import photographed, rendered
+from services.encoder.train.head import refit
 from services.encoder.train.loop import Recipe, train
 from services.encoder.train.measure import measure
 from services.encoder.train.model import build, config, load_weights, save_weights, write_config
@@ -90,6 +91,8 @@ def main(
         model, drawn, real["train"] if real else None, recipe, tokenize,
         checkpoint=cache / "checkpoint.pt", measure=lambda now: figures(now, "validation"), every=every,
     )  # fmt: skip
+    # The checkpoint stays until the weights are written, so that this stage can be repeated too.
+    refit(trained, drawn, real["train"] if real else None, tokenize, size=image_size, seed=seed)
     minutes = (time.monotonic() - begun) / 60
     size = save_weights(trained, out)
     # What ships is the half-precision copy, so that is what the card tells of.

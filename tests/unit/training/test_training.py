@@ -11,7 +11,8 @@ import torch
 from open_clip.loss import ClipLoss, SigLipLoss
 
 from services.encoder.train import loop
-from services.encoder.train.data import Pictures
+from services.encoder.train.data import Pictures, plain
+from services.encoder.train.head import features_of, refit
 from services.encoder.train.losses import MatchInfoNCE, MatchSigLip, named, same_product
 from services.encoder.train.measure import Measured, class_map, text_to_image, zero_shot_accuracy
 from services.encoder.train.model import build, config, load_weights, save_weights
@@ -126,6 +127,31 @@ def test_the_averaged_model_is_sound_in_both_towers(tmp_path: Path) -> None:
         images = model.encode_image(torch.zeros(2, 3, 32, 32))
     assert torch.isfinite(texts).all() and torch.isfinite(images).all()
     assert not torch.allclose(texts[0], texts[1])
+
+
+def test_the_second_stage_moves_last_layer_and_words_and_nothing_else(tmp_path: Path) -> None:
+    model: Any = run(tmp_path / "run")[0]
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    refit(model, tiny_data(), None, tokenize, size=32, steps=3, batch=16)
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert any(name.startswith("visual.trunk.classifier") for name in changed)
+    assert any(name.startswith("text.") for name in changed)
+    others = ("visual.trunk.classifier", "text.", "logit_scale")
+    assert all(name.startswith(others) for name in changed)
+
+
+def test_pooled_features_and_the_last_layer_make_the_embedding() -> None:
+    settings = config(
+        tower="mobilenetv4_conv_small_050", image_size=32, vocabulary=64, width=64, layers=1, dim=32
+    )
+    model: Any = build(settings).eval()
+    features = features_of(model, tiny_data(), 32, 1, seed=0)
+    assert features.pixels.shape[0] == len(features) == 64
+    assert features.codes[::2].tolist() == tiny_data().codes.tolist() == features.codes[1::2].tolist()
+    with torch.inference_mode():
+        whole = model.encode_image(plain(tiny_data().pixels, 32))
+        steps = model.visual.trunk.get_classifier()(torch.from_numpy(features.pixels[::2]))
+    torch.testing.assert_close(steps, whole, rtol=1e-4, atol=1e-5)
 
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
