@@ -16,7 +16,7 @@ from typing import Any
 from indexer.channel import Channel, Cut
 
 #: Seconds that stages which need not finish are waited for after a stop: one may hang in a download.
-GRACE = 5.0
+GRACE = 2.0
 #: Seconds between two calls of `tick`.
 TICK = 0.1
 

@@ -288,7 +288,9 @@ def decode_image(data: bytes, *, max_pixels: int, target: int | None = None) -> 
     except UnidentifiedImageError as error:
         raise _unknown(data) from error
     except Image.DecompressionBombError as error:
-        raise ImageTooLarge(str(error), mend="Use a smaller picture.", field="image") from error
+        raise ImageTooLarge(
+            f"The picture is far too large ({error}).", mend="Use a smaller picture.", field="image"
+        ) from error
     # Decoders meet hostile bytes here and raise whatever they like: OSError, SyntaxError, struct.error,
     # IndexError, ... All of it means the same to the caller.
     except Exception as error:
