@@ -21,18 +21,19 @@ encoder (see the README).
   `services/encoder/train/splits/test.txt` are never trained on and no choice is made by them.
 
 ## Training
-`python -m services.encoder.train` with the defaults reprints this card. {steps} steps of {batch} pictures, seed
+`python -m services.encoder.train` trains, measures, and writes this card. {steps} steps of {batch} pictures, seed
 {seed}, {minutes} minutes on {device}; loss: {loss} (open_clip's own, with every picture that a title describes
 as positive), image-image InfoNCE between views of one product (weight {pair_weight}) and, from step
 {names_from} on, InfoNCE of pictures against all category and all colour names (weight {name_weight}); AdamW, cosine schedule, averaged (EMA)
-weights; the last step is kept, not the best. torch {torch}, open_clip {open_clip}.
+weights; the last step is kept, not the best. Then the image tower rests and its last layer and the text tower learn
+on for 600 steps of 256 (`head.py`). torch {torch}, open_clip {open_clip}.
 
 | | |
 |---|---|
 | image tower | {tower}, {image_size} px (steps {small_from} to {small_until} at {small_size} px) |
 | parameters | {parameters:.2f} M |
 | weights | {megabytes:.1f} MB, fp16 safetensors |
-
+{notes}
 ## Figures on what training never saw
 | figure | real photos ({test} held out) | rendered products (960) |
 |---|---|---|
@@ -43,7 +44,7 @@ titles "colour (pattern) category", relevant pictures among the first ten, of th
 colour is the measured one. `hit@10`: titles with at least one. `class_precision@10`: over category names.
 `image_image_class_map`: mean average precision, relevant being pictures of the same category.
 
-## Course of training (validation)
+## Course of training (validation; first stage)
 | step | loss | photos: accuracy | photos: recall@10 | rendered: recall@10 |
 |---|---|---|---|---|
 {log}
@@ -97,5 +98,6 @@ def write_card(record: dict[str, Any], path: Path) -> None:
             test=photos.get("test", 0),
             rows="\n".join(rows),
             log="\n".join(log),
+            notes=f"\n{record['notes']}\n" if record.get("notes") else "",
         )
     )
