@@ -67,7 +67,9 @@ class Settings(BaseSettings):
         0.5, gt=0, description="Temperature of attention over fields, in calibrated units."
     )
     part_temperature: float | None = Field(
-        None, gt=0, description="Temperature of attention over query parts; empty: that of the fields."
+        8.0,
+        gt=0,
+        description="Temperature of attention over query parts; the higher, the more each part counts.",
     )
     candidates: int = Field(
         200, ge=10, le=10_000, description="Candidates retrieved per query part and field."

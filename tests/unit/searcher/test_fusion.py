@@ -69,7 +69,7 @@ def test_every_fusion_is_known_by_name_and_takes_the_settings():
     assert fusion_names() == list(FUSIONS)
     for name, fusion in FUSIONS.items():
         assert isinstance(make_fusion(name, Settings()), type(fusion))
-    assert make_fusion("attention", Settings(temperature=2.5)) == Attention(2.5)
+    assert make_fusion("attention", Settings(temperature=2.5, part_temperature=4)) == Attention(2.5, 4)
 
 
 def test_an_unknown_fusion_is_refused_with_the_known_ones():
