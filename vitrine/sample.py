@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from services.encoder.train.colours import COLOURS
@@ -57,7 +58,7 @@ def _write(path: Path, rows: Iterator[dict[str, str]], total: int, doing: str, q
     columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         part.open("w", newline="", encoding="utf-8") as file,
-        Progress(*columns, disable=quiet) as progress,
+        Progress(*columns, console=Console(stderr=True), disable=quiet) as progress,
     ):
         writer: csv.DictWriter[str] | None = None
         for row in progress.track(rows, total=total):
