@@ -23,7 +23,7 @@ from indexer.pipeline import Stage
 from indexer.rejects import Rejects
 from indexer.report import Tally
 from indexer.seen import SeenIds
-from services.catalogue.images import decode_image, read_image_bytes, resolve_source
+from services.catalogue.images import decode_image, read_resolved, resolve_source
 from services.catalogue.product import Product
 from services.catalogue.readers import Row
 from services.catalogue.rows import RowError
@@ -150,8 +150,8 @@ class Stages:
             try:
                 if image is not None:
                     job.source = resolve_source(image, self._base)
-                    job.data = read_image_bytes(
-                        image, base=self._base, settings=self._settings, client=self._client
+                    job.data = read_resolved(
+                        job.source, shown=image, settings=self._settings, client=self._client
                     )
             except ImageError as error:
                 self._reject(job.row, job.product.id, error)

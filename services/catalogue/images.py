@@ -140,7 +140,13 @@ def read_image_bytes(
 
     URLs are given `settings.fetch_timeout` seconds in all and three attempts. Raises `ImageError`.
     """
-    resolved = resolve_source(source, base)
+    return read_resolved(resolve_source(source, base), shown=source, settings=settings, client=client)
+
+
+def read_resolved(
+    resolved: str, *, shown: str, settings: Settings, client: httpx.Client | None = None
+) -> bytes:
+    """As `read_image_bytes`, for what `resolve_source` gave; errors name the source as `shown`."""
     limit = settings.max_image_bytes
     if is_data_uri(resolved):
         data = _data_uri_bytes(resolved, limit)
@@ -151,10 +157,10 @@ def read_image_bytes(
         else:
             data = _fetch(resolved, client, limit, settings.fetch_timeout)
     else:
-        data = _file_bytes(Path(resolved), source, limit)
+        data = _file_bytes(Path(resolved), shown, limit)
     if not data:
         raise ImageEmpty(
-            f"'{brief(source)}' is empty (0 bytes).", mend="Copy the picture again.", field="image"
+            f"'{brief(shown)}' is empty (0 bytes).", mend="Copy the picture again.", field="image"
         )
     return data
 
