@@ -53,6 +53,9 @@ def configure_logging(settings: Settings) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
+    if level > logging.DEBUG:
+        # open_clip tells each step of loading through the root logger itself.
+        handler.addFilter(lambda record: record.name != "root" or record.levelno >= logging.WARNING)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,17 @@ from services.settings import Settings
 
 # Threads gain nothing on models this small, and on a busy machine they wait for each other.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Commands under test configure logging, to a stderr that ends with their test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
 
 #: open_clip's configuration of the tiny model: the layout of the shipped one, with less in it. The
 #: image tower pools by mean and projects linearly, so patches and pictures can be compared exactly.

@@ -241,7 +241,7 @@ def test_failure_anywhere_ends_everything_and_surfaces(
         Stage(f"stage-{n}", partial(work, n), threads=count, ahead=ahead, finishes=n >= first_finishing)
         for n, count in enumerate(threads)
     ]
-    # Ones are dropped by no stage, so that the failing one always gets something.
+    # Numbers that no stage drops keep coming, so that the failing one always gets something.
     with pytest.raises(Trouble):
         Pipeline(itertools.count(), [*stages, Stage("stage-last", passed, finishes=True)]).run()
     assert nothing_runs_on()
