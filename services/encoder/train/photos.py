@@ -176,10 +176,9 @@ def garment_colour(pixels: npt.NDArray[np.uint8]) -> int:
     return best if share[best] > 0.5 * share[members].max() else members[int(share[members].argmax())]
 
 
-def _titled(job: tuple[Path, dict[str, str]]) -> dict[str, str]:
-    folder, row = job
+def _titled(job: tuple[Path, dict[str, str], str]) -> dict[str, str]:
+    folder, row, split = job
     colour = garment_colour(_thumbnail(folder / row["image"]))
-    split = fixed_splits().get(row["id"], "train")
     photo = Photo(row["id"], row["category"], folder / row["image"], colour, split)
     return {
         "id": photo.id,
@@ -196,7 +195,8 @@ def _titled(job: tuple[Path, dict[str, str]]) -> dict[str, str]:
 def titled_rows(folder: Path) -> Iterator[dict[str, str]]:
     """The photos as catalogue rows with a made title, the measured colour and its family; `split`
     is train, validation or test. Pictures are paths relative to the folder."""
-    jobs = [(folder, row) for row in read_rows(folder)]
+    splits = fixed_splits()
+    jobs = [(folder, row, splits.get(row["id"], "train")) for row in read_rows(folder)]
     with ProcessPoolExecutor() as pool:
         yield from pool.map(_titled, jobs, chunksize=32)
 
