@@ -92,7 +92,9 @@ def main(
         checkpoint=cache / "checkpoint.pt", measure=lambda now: figures(now, "validation"), every=every,
     )  # fmt: skip
     # The checkpoint stays until the weights are written, so that this stage can be repeated too.
-    refit(trained, drawn, real["train"] if real else None, tokenize, size=image_size, seed=seed)
+    refit(
+        trained, drawn, real["train"] if real else None, tokenize, size=image_size, loss_kind=loss, seed=seed
+    )
     minutes = (time.monotonic() - begun) / 60
     size = save_weights(trained, out)
     # What ships is the half-precision copy, so that is what the card tells of.

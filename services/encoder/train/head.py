@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from services.encoder.train.data import Pictures, augment, batches, plain
-from services.encoder.train.losses import MatchInfoNCE, named, same_product
+from services.encoder.train.losses import objective
 from services.encoder.train.titles import category_names, colour_names, matches
 
 #: Features dropped at random, so that no title hangs on a few of them.
@@ -67,6 +67,7 @@ def refit(
     batch: int = 256,
     learning_rate: float = 1e-3,
     photo_share: float = 0.5,
+    loss_kind: str = "infonce",
     seed: int = 0,
 ) -> None:
     """Train the last image layer, the text tower and the logit scale of `model` in place.
@@ -96,11 +97,19 @@ def refit(
             names = (category_names(words), colour_names(words))
             text = model.encode_text(tokenize([*titles, *names[0], *names[1]]).to(device), normalize=True)
             text, *named_ = text.split([len(titles), len(names[0]), len(names[1])])
-            scale = model.logit_scale.exp()
-            loss = MatchInfoNCE().matched(image, text, scale, match, unsure)
-            loss = loss + 0.3 * same_product(image, torch.from_numpy(product).to(device), scale)
-            for column, name in enumerate(named_):
-                loss = loss + named(image, name, scale, torch.from_numpy(codes[:, column]).to(device))
+            loss = objective(
+                model,
+                image,
+                text,
+                names=named_,
+                codes=torch.from_numpy(codes).to(device),
+                product=torch.from_numpy(product).to(device),
+                match=match,
+                unsure=unsure,
+                kind=loss_kind,
+                pair_weight=0.3,
+                name_weight=1.0,
+            )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(trained, 5.0)

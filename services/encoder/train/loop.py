@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from services.encoder.train.data import Pictures, augment, batches
-from services.encoder.train.losses import MatchInfoNCE, MatchSigLip, named, same_product
+from services.encoder.train.losses import objective
 from services.encoder.train.titles import category_names, colour_names, matches
 
 Tokenize = Callable[[list[str]], Tensor]
@@ -255,17 +255,19 @@ def _step(
     image = model.encode_image(images, normalize=True)
     text = model.encode_text(torch.cat([batch.tokens, *batch.names]).to(device), normalize=True)
     text, *names = text.split([len(batch.tokens), *map(len, batch.names)])
-    match, unsure = batch.match.to(device), batch.unsure.to(device)
-    scale = model.logit_scale.exp()
-    if recipe.loss == "siglip":
-        loss = MatchSigLip().matched(image, text, scale, model.logit_bias, match, unsure)
-    else:
-        loss = MatchInfoNCE().matched(image, text, scale, match, unsure)
-    if recipe.pair_weight:
-        loss = loss + recipe.pair_weight * same_product(image, batch.product.to(device), scale)
-    if recipe.name_weight and step >= recipe.names_from:
-        for column, name in enumerate(names):
-            loss = loss + recipe.name_weight * named(image, name, scale, batch.codes[:, column].to(device))
+    loss = objective(
+        model,
+        image,
+        text,
+        names=names,
+        codes=batch.codes.to(device),
+        product=batch.product.to(device),
+        match=batch.match.to(device),
+        unsure=batch.unsure.to(device),
+        kind=recipe.loss,
+        pair_weight=recipe.pair_weight,
+        name_weight=recipe.name_weight if step >= recipe.names_from else 0.0,
+    )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)

@@ -7,6 +7,9 @@ is unknown) take no part.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from open_clip.loss import ClipLoss, SigLipLoss
 from torch import Tensor
@@ -70,3 +73,35 @@ def same_product(image: Tensor, product: Tensor, scale: Tensor) -> Tensor:
     if not match.any():
         return image.sum() * 0
     return _soft(scale * image @ image.T, match, itself)
+
+
+def objective(
+    model: Any,
+    image: Tensor,
+    text: Tensor,
+    *,
+    names: Sequence[Tensor],
+    codes: Tensor,
+    product: Tensor,
+    match: Tensor,
+    unsure: Tensor,
+    kind: str,
+    pair_weight: float,
+    name_weight: float,
+) -> Tensor:
+    """What both stages of the training lower: titles, views of one product, and bare names.
+
+    `kind` is infonce or siglip; `names` are the features of all category names and all colour names,
+    `codes` int [n, 2] each picture's own.
+    """
+    scale = model.logit_scale.exp()
+    if kind == "siglip":
+        loss = MatchSigLip().matched(image, text, scale, model.logit_bias, match, unsure)
+    else:
+        loss = MatchInfoNCE().matched(image, text, scale, match, unsure)
+    if pair_weight:
+        loss = loss + pair_weight * same_product(image, product, scale)
+    if name_weight:
+        for column, name in enumerate(names):
+            loss = loss + name_weight * named(image, name, scale, codes[:, column])
+    return loss
