@@ -50,7 +50,9 @@ expect.set_options(timeout=PATIENCE)
 def serving(settings: Settings) -> Iterator[str]:
     """Run the service on a free loopback port and give its address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning", access_log=False))
+    # No logging of uvicorn's own: its handlers would outlive these tests, in the process of the others.
+    config = uvicorn.Config(create_app(settings), log_config=None, log_level="warning", access_log=False)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
