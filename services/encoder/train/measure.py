@@ -97,11 +97,17 @@ def text_to_image(measured: Measured, k: int = 10) -> dict[str, float]:
 
 
 def class_map(measured: Measured) -> float:
-    """Mean average precision of image->image search, relevant being the pictures of the same category."""
-    scores = measured.images @ measured.images.T
+    """`label_map` of the pictures and their categories."""
+    return label_map(measured.images, measured.codes[:, 0])
+
+
+def label_map(features: Array, labels: npt.NDArray[np.int64]) -> float:
+    """Mean average precision of image->image search, leaving out the query itself; relevant are the
+    pictures with the same label. `features` are unit vectors [n, d], `labels` [n]."""
+    scores = features @ features.T
     np.fill_diagonal(scores, -np.inf)
     order = np.argsort(-scores, axis=1)[:, :-1]
-    same = measured.codes[order, 0] == measured.codes[:, :1]
+    same = labels[order] == labels[:, None]
     at = np.cumsum(same, 1) / np.arange(1, same.shape[1] + 1)
     return float(((at * same).sum(1) / np.maximum(same.sum(1), 1)).mean())
 
