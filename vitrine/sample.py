@@ -89,10 +89,10 @@ def _shop_fields(product: RenderedProduct) -> dict[str, str]:
     colour = COLOURS[product.colour]
     words = [colour.name]
     if product.pattern != "plain":
-        words.append(PATTERNS[product.pattern][0])
+        words.append(PATTERNS[product.pattern].en[0])
     brand = rng.choice(_BRANDS)
     return {
-        "title": f"{brand} {' '.join(words)} {CATEGORIES[product.category][0]}",
+        "title": f"{brand} {' '.join(words)} {CATEGORIES[product.category].en[0]}",
         "brand": brand,
         "price": f"{rng.choice((9, 14, 19, 24, 29, 39, 49, 69, 89, 129)) + 0.9:.2f}",
         "currency": "EUR",

@@ -1,194 +1,143 @@
-# ruff: noqa: E501 - tables read better in long lines
 """What can be said of a product: its attributes, and titles that mention some of them.
 
 A product is a row of attribute codes; a title mentions a subset of them in one of many wordings. The
 pair decides, exactly, which pictures of a batch a title describes (`matches`), so that the
 contrastive loss never treats a second black t-shirt as a negative of "black t-shirt".
+
+A word that names both a colour and its family ("blue") is said in two senses, as people say it: of a
+blue product in the narrow one, of a navy product in the wide one (the family alone). Training on both
+ranks the blue product first and the navy one before all that is not blue.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from services.encoder.train.colours import COLOURS, FAMILIES
+from services.encoder.train.wording import Row, word, write
+from services.encoder.train.words import (
+    CATEGORIES,
+    CATEGORY_NAMES,
+    MATERIAL_NAMES,
+    MATERIALS,
+    PATTERN_NAMES,
+    PATTERNS,
+    Words,
+)
 
 #: Code of an attribute that a title leaves out.
 UNSAID = -1
 #: Code of an attribute that nobody knows of a product; no title that mentions it matches.
 UNKNOWN = -2
+#: Accent of a product that has no second colour.
+NONE = -3
 
-#: Category -> the words shops use for it; the first is the plain one.
-CATEGORIES: dict[str, tuple[str, ...]] = {
-    "t-shirt": ("t-shirt", "tee", "tshirt", "short-sleeved top"),
-    "longsleeve": ("longsleeve", "long-sleeved top", "sweater", "pullover", "jumper", "sweatshirt"),
-    "shirt": ("shirt", "button-up shirt", "blouse", "button-down shirt"),
-    "dress": ("dress", "gown", "frock"),
-    "skirt": ("skirt",),
-    "pants": ("pants", "trousers", "jeans", "leggings"),
-    "shorts": ("shorts", "short pants"),
-    "outwear": ("outwear", "jacket", "coat", "outerwear", "vest"),
-    "shoes": ("shoes", "sneakers", "trainers", "footwear", "pair of shoes"),
-    "hat": ("hat", "cap", "beanie", "headwear"),
-    "boots": ("boots", "ankle boots"),
-    "sock": ("socks", "sock"),
-    "scarf": ("scarf", "shawl"),
-    "tie": ("tie", "necktie"),
-    "handbag": ("handbag", "purse", "tote bag"),
-    "backpack": ("backpack", "rucksack", "school bag"),
-    "umbrella": ("umbrella", "parasol"),
-    "watch": ("watch", "wristwatch"),
-    "sunglasses": ("sunglasses", "shades"),
-    "mug": ("mug", "coffee cup", "cup"),
-    "bottle": ("bottle", "water bottle", "flask"),
-    "vase": ("vase", "flower vase"),
-    "teapot": ("teapot", "kettle"),
-    "plate": ("plate", "dish"),
-    "bowl": ("bowl", "salad bowl"),
-    "glass": ("glass", "drinking glass", "tumbler"),
-    "lamp": ("lamp", "table lamp", "desk lamp"),
-    "chair": ("chair", "dining chair", "seat"),
-    "table": ("table", "desk"),
-    "sofa": ("sofa", "couch"),
-    "shelf": ("shelf", "bookcase"),
-    "bed": ("bed",),
-    "cushion": ("cushion", "pillow", "throw pillow"),
-    "rug": ("rug", "carpet", "mat"),
-    "clock": ("clock", "wall clock"),
-    "candle": ("candle", "scented candle"),
-    "plant pot": ("plant pot", "flower pot", "planter"),
-    "basket": ("basket", "storage basket"),
-    "phone": ("phone", "smartphone", "mobile phone"),
-    "laptop": ("laptop", "notebook computer"),
-    "headphones": ("headphones", "headset"),
-    "camera": ("camera", "digital camera"),
-    "book": ("book", "notebook", "journal"),
-    "ball": ("ball", "beach ball"),
-    "toy car": ("toy car", "car toy"),
-    "teddy bear": ("teddy bear", "plush bear", "stuffed toy"),
-    "guitar": ("guitar", "acoustic guitar"),
-    "suitcase": ("suitcase", "luggage", "trolley case"),
-}
-CATEGORY_NAMES = tuple(CATEGORIES)
+#: How often a title is Chinese.
+CHINESE = 0.3
 
-#: Pattern -> words. "plain" is seldom said, as in real titles.
-PATTERNS: dict[str, tuple[str, ...]] = {
-    "plain": ("plain", "solid", "solid-colour"),
-    "striped": ("striped", "stripes", "stripy"),
-    "dotted": ("polka dot", "dotted", "spotted"),
-    "checked": ("checked", "plaid", "checkered", "tartan"),
-    "floral": ("floral", "flower print", "flowery"),
-    "graphic": ("graphic print", "printed", "graphic"),
-    "camouflage": ("camouflage", "camo"),
-    "zigzag": ("zigzag", "chevron"),
-    "gradient": ("ombre", "gradient", "dip-dye"),
-}
-PATTERN_NAMES = tuple(PATTERNS)
-
-MATERIALS: dict[str, tuple[str, ...]] = {
-    "matte": ("matte", "cotton", "linen", "soft"),
-    "glossy": ("glossy", "shiny", "leather", "satin", "polished"),
-    "textured": ("textured", "woven", "knitted", "wool", "rough"),
-}
-MATERIAL_NAMES = tuple(MATERIALS)
-
-#: Words that say nothing a picture shows; titles carry some so that the text tower learns to ignore them.
-FILLERS = (
-    "women's", "men's", "kids'", "for women", "for men", "for children", "summer", "winter", "new", "classic",
-    "modern", "elegant", "casual", "vintage", "size M", "size L", "small", "large", "medium", "handmade", "basic",
-    "premium", "slim fit", "comfortable", "everyday", "home", "office", "gift", "set of 1", "sale", "original", "2024",
-)  # fmt: skip
-
-TEMPLATES = (
-    "{a} {n}", "{a} {n}", "{a} {n}", "{a} {n}", "a {a} {n}", "a photo of a {a} {n}", "{n}, {a}", "{n} in {a}", "{n} {a}",
-    "{f} {a} {n}", "{a} {n} {f}", "{b} {a} {n}", "{b} {n} {a} {f}", "picture of {a} {n}", "{a} {f} {n}", "the {a} {n}",
-)  # fmt: skip
-
-_SYLLABLES = (
-    "ba be bo da de do fa fi ga go ka ki la le lo ma me mi mo na ne no pa pe ra re ri ro sa se so ta te to "
-    "va ve vi vo za zo"
-)
+#: Patterns without one clear second colour.
+_MANY_COLOURED = frozenset({"floral", "camouflage", "animal print", "tie-dye"})
+#: Patterns that loose words ("printed", "flowers") tell apart too little to call one wrong of another.
+_PRINTS = frozenset({"graphic", "floral", "animal print", "starry"})
 
 
 @dataclass(frozen=True)
 class Attributes:
-    """Codes of one product or of one title: category, colour, colour family, pattern, material."""
+    """Codes of one product or of one title; `accent` indexes `COLOURS` as `colour` does."""
 
     category: int = UNSAID
     colour: int = UNSAID
     family: int = UNSAID
     pattern: int = UNSAID
     material: int = UNSAID
+    accent: int = UNSAID
 
-    def row(self) -> tuple[int, int, int, int, int]:
-        return (self.category, self.colour, self.family, self.pattern, self.material)
+    def row(self) -> Row:
+        return (self.category, self.colour, self.family, self.pattern, self.material, self.accent)
 
 
-def product_attributes(category: str, colour: int, pattern: str | None, material: str | None) -> Attributes:
-    """Codes of a product; a colour of UNKNOWN, or None elsewhere, means that nobody knows."""
+def product_attributes(
+    category: str, colour: int, pattern: str | None, material: str | None, accent: int | None = None
+) -> Attributes:
+    """Codes of a product; a colour or accent of UNKNOWN, or None elsewhere, means that nobody knows.
+
+    An accent left out is NONE for a plain product and UNKNOWN for any other.
+    """
+    if accent is None:
+        accent = NONE if pattern == "plain" else UNKNOWN
     return Attributes(
         category=CATEGORY_NAMES.index(category),
         colour=colour,
-        family=FAMILIES.index(COLOURS[colour].family) if colour >= 0 else UNKNOWN,
+        family=family_of(colour) if colour >= 0 else UNKNOWN,
         pattern=PATTERN_NAMES.index(pattern) if pattern else UNKNOWN,
         material=MATERIAL_NAMES.index(material) if material else UNKNOWN,
+        accent=accent,
     )
 
 
-def make_title(product: Attributes, rng: random.Random) -> tuple[str, Attributes]:
-    """A title that mentions some attributes of the product, and the codes of those it mentions."""
-    said: dict[str, int] = {}
-    words: list[str] = []
-    name = "item"
-    if rng.random() < 0.92:
-        said["category"] = product.category
-        words_of = CATEGORIES[CATEGORY_NAMES[product.category]]
-        name = words_of[0] if rng.random() < 0.5 else rng.choice(words_of)
-    if product.colour >= 0 and rng.random() < 0.8:
-        colour = COLOURS[product.colour]
-        if rng.random() < 0.35:
-            said["family"] = product.family
-            words.append("gray" if colour.family == "grey" and rng.random() < 0.4 else colour.family)
-        else:
-            said["colour"] = product.colour
-            said["family"] = product.family
-            words.append(rng.choice((colour.name, colour.name, *colour.synonyms)))
-    if product.pattern >= 0:
-        pattern = PATTERN_NAMES[product.pattern]
-        if rng.random() < (0.12 if pattern == "plain" else 0.65):
-            said["pattern"] = product.pattern
-            words.append(rng.choice(PATTERNS[pattern]))
-    if product.material >= 0 and rng.random() < 0.2:
-        said["material"] = product.material
-        words.append(rng.choice(MATERIALS[MATERIAL_NAMES[product.material]]))
-    if not said:
-        said["category"] = product.category
-        name = CATEGORIES[CATEGORY_NAMES[product.category]][0]
-    rng.shuffle(words)
-    title = rng.choice(TEMPLATES).format(
-        a=" ".join(words),
-        n=name,
-        f=rng.choice(FILLERS),
-        b="".join(rng.choice(_SYLLABLES.split()) for _ in range(rng.randint(2, 3))).capitalize(),
+def random_product(rng: random.Random) -> Attributes:
+    """Codes of any product, drawn uniformly: for titles without pictures."""
+    pattern = rng.choice(PATTERN_NAMES)
+    colour, accent = rng.sample(range(len(COLOURS)), 2)
+    return product_attributes(
+        rng.choice(CATEGORY_NAMES),
+        colour,
+        pattern,
+        rng.choice(MATERIAL_NAMES),
+        None if pattern == "plain" or pattern in _MANY_COLOURED else accent,
     )
-    title = " ".join(title.split()).replace(" ,", ",").rstrip(", ")
-    if rng.random() < 0.3:
-        title = title.capitalize()
-    return title, Attributes(**said)
 
 
-def category_names(rng: random.Random) -> list[str]:
-    """One name for every category, in order of their codes: the plain one or a synonym."""
-    prefix = "a photo of a " if rng.random() < 0.4 else ""
-    return [prefix + (words[0] if rng.random() < 0.6 else rng.choice(words)) for words in CATEGORIES.values()]
+def family_of(colour: int) -> int:
+    """Index into `FAMILIES` of the family of a colour."""
+    return FAMILIES.index(COLOURS[colour].family)
 
 
-def colour_names(rng: random.Random) -> list[str]:
-    """One name for every colour, in order of their codes."""
-    return [rng.choice((colour.name, colour.name, *colour.synonyms)) for colour in COLOURS]
+def make_title(
+    product: Attributes, rng: random.Random, *, chinese: float = CHINESE, wording: int | None = None
+) -> tuple[str, Attributes]:
+    """A title that mentions some attributes of the product, and the codes of those it mentions.
+
+    `chinese` is the share of Chinese titles, 0..1. A `wording` fixes language, words' places, fillers and
+    frame: give the same one to `near_title` for a title that differs in one word.
+    """
+    said = _choose(product, rng)
+    return _write(said, rng, chinese, wording), said
+
+
+def near_title(
+    product: Attributes,
+    said: Attributes,
+    rng: random.Random,
+    *,
+    chinese: float = CHINESE,
+    wording: int | None = None,
+) -> tuple[str, Attributes] | None:
+    """A hard negative: a title that says `said` of the product but for one attribute, which is wrong.
+
+    Returns None where nothing that is said can be made wrong. Never matches the product, nor is it in
+    doubt; loose words do not make it true either (no "blue" of a navy product).
+    """
+    changes = [
+        changed
+        for changed in (
+            _near_category(product, said, rng),
+            _near_colour(product, said, rng),
+            _near_pattern(product, said, rng),
+            _near_material(product, said, rng),
+            _near_accent(product, said, rng),
+        )
+        if changed is not None
+    ]
+    if not changes:
+        return None
+    changed = rng.choice(changes)
+    return _write(changed, rng, chinese, wording), changed
 
 
 def matches(
@@ -196,9 +145,155 @@ def matches(
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Which products each title describes, and which pairs nobody can judge, as two bool [t, p].
 
-    `titles` are codes [t, 5], `products` [p, 5]. A pair is unsure if only attributes that are unknown of the product stand between it and a match.
+    `titles` are codes [t, 6], `products` [p, 6]. A pair is unsure if only attributes that are unknown of
+    the product stand between it and a match.
     """
     left, right = titles[:, None, :], products[None, :, :]
     agrees = (left == UNSAID) | (left == right)
     match = np.asarray(agrees.all(-1))
     return match, np.asarray((agrees | (right == UNKNOWN)).all(-1)) & ~match
+
+
+def category_names(rng: random.Random, chinese: float = CHINESE) -> list[str]:
+    """One name for every category, in order of their codes, all in one language and one prompt.
+
+    `chinese` is how often they are Chinese; True and False do as 1 and 0.
+    """
+    return _names(tuple(CATEGORIES.values()), rng, chinese, ("a photo of a {}", "一张{}的照片"))
+
+
+def colour_names(rng: random.Random, chinese: float = CHINESE) -> list[str]:
+    """As `category_names`, of `COLOURS`."""
+    words = [Words(colour.en, colour.zh) for colour in COLOURS]
+    return _names(words, rng, chinese, ("a photo of a {} product", "一张{}商品的照片"))
+
+
+def pattern_names(rng: random.Random, chinese: float = CHINESE) -> list[str]:
+    """As `category_names`, of the patterns."""
+    return _names(tuple(PATTERNS.values()), rng, chinese, ("a photo of a {} product", "一张{}商品的照片"))
+
+
+def material_names(rng: random.Random, chinese: float = CHINESE) -> list[str]:
+    """As `category_names`, of the materials."""
+    return _names(tuple(MATERIALS.values()), rng, chinese, ("a photo of a {} product", "一张{}商品的照片"))
+
+
+def _names(words: Sequence[Words], rng: random.Random, chinese: float, prompts: tuple[str, str]) -> list[str]:
+    in_chinese = rng.random() < chinese
+    prompt = prompts[in_chinese] if rng.random() < 0.4 else "{}"
+    return [prompt.format(word(rng, entry.zh if in_chinese else entry.en)) for entry in words]
+
+
+def _write(said: Attributes, rng: random.Random, chinese: float, wording: int | None) -> str:
+    return write(said.row(), rng if wording is None else random.Random(wording), chinese)
+
+
+def _choose(product: Attributes, rng: random.Random) -> Attributes:
+    """What a title mentions of the product: at least one thing that is known of it."""
+    said = Attributes()
+    if rng.random() < 0.93:
+        said = replace(said, category=product.category)
+    if product.colour >= 0 and rng.random() < 0.8:
+        said = replace(said, family=product.family)
+        if _is_basic(product.colour) or rng.random() < 0.7:
+            said = replace(said, colour=product.colour)
+    if product.pattern >= 0:
+        plain = PATTERN_NAMES[product.pattern] == "plain"
+        if rng.random() < (0.12 if plain else 0.65):
+            said = replace(said, pattern=product.pattern)
+    if product.material >= 0 and rng.random() < 0.25:
+        said = replace(said, material=product.material)
+    if product.accent >= 0 and rng.random() < 0.3:
+        said = replace(said, accent=product.accent)
+    return said if said != Attributes() else replace(said, category=product.category)
+
+
+def _is_basic(colour: int) -> bool:
+    """Whether the word for the colour is also that for its family."""
+    return COLOURS[colour].name == COLOURS[colour].family
+
+
+def _near_category(product: Attributes, said: Attributes, rng: random.Random) -> Attributes | None:
+    """Neighbours in the table are of one kind, so they are the hardest to tell apart."""
+    if said.category < 0:
+        return None
+    others = [code for code in range(len(CATEGORY_NAMES)) if code != product.category]
+    close = [code for code in others if abs(code - product.category) <= 6]
+    return replace(said, category=rng.choice(close if rng.random() < 0.6 else others))
+
+
+def _near_colour(product: Attributes, said: Attributes, rng: random.Random) -> Attributes | None:
+    if said.family < 0:
+        return None
+    present = {product.family, family_of(product.accent) if product.accent >= 0 else product.family}
+    if said.colour < 0:
+        return replace(said, family=rng.choice([f for f in range(len(FAMILIES)) if f not in present]))
+    shades = _other_shades(product.colour, product.accent)
+    if shades and rng.random() < 0.3:
+        colour = rng.choice(shades)
+    else:
+        colour = rng.choice([code for code in range(len(COLOURS)) if family_of(code) not in present])
+    return replace(said, colour=colour, family=family_of(colour))
+
+
+def _near_pattern(product: Attributes, said: Attributes, rng: random.Random) -> Attributes | None:
+    if said.pattern < 0:
+        return None
+    own = PATTERN_NAMES[product.pattern]
+    others = [
+        code
+        for code, name in enumerate(PATTERN_NAMES)
+        if name != own
+        and not (name in _PRINTS and own in _PRINTS)
+        and not (name == "plain" and said.accent >= 0)
+    ]
+    return replace(said, pattern=rng.choice(others))
+
+
+def _near_material(product: Attributes, said: Attributes, rng: random.Random) -> Attributes | None:
+    if said.material < 0:
+        return None
+    others = [code for code in range(len(MATERIAL_NAMES)) if code != product.material]
+    return replace(said, material=rng.choice(others))
+
+
+def _near_accent(product: Attributes, said: Attributes, rng: random.Random) -> Attributes | None:
+    if said.accent < 0:
+        return None
+    present = {family_of(product.accent), product.family}
+    others = [code for code in range(len(COLOURS)) if family_of(code) not in present]
+    return replace(said, accent=rng.choice(others))
+
+
+def _other_shades(colour: int, accent: int) -> list[int]:
+    """Colours of the same family whose name does not take this one in, as "blue" takes in navy."""
+    return [
+        code
+        for code, other in enumerate(COLOURS)
+        if other.family == COLOURS[colour].family and not _is_basic(code) and code not in (colour, accent)
+    ]
+
+
+__all__ = [
+    "CATEGORIES",
+    "CATEGORY_NAMES",
+    "CHINESE",
+    "MATERIALS",
+    "MATERIAL_NAMES",
+    "NONE",
+    "PATTERNS",
+    "PATTERN_NAMES",
+    "UNKNOWN",
+    "UNSAID",
+    "Attributes",
+    "category_names",
+    "colour_names",
+    "family_of",
+    "make_title",
+    "matches",
+    "material_names",
+    "near_title",
+    "pattern_names",
+    "product_attributes",
+    "random_product",
+]

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from services.encoder.train.colours import COLOURS
-from services.encoder.train.render import make_product
-from services.encoder.train.titles import CATEGORIES, FILLERS, MATERIALS, PATTERNS, make_title
+from services.encoder.train.titles import make_title, random_product
+from services.encoder.train.wording import FILLERS, FILLERS_ZH
+from services.encoder.train.words import CATEGORIES, MATERIALS, PATTERNS
 
 PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"
-CONTEXT_LENGTH = 24
+CONTEXT_LENGTH = 32
 
 
 def train_tokenizer(
-    folder: Path, *, vocabulary: int = 2048, titles: int = 40_000, seed: int = 0
+    folder: Path, *, vocabulary: int = 4096, titles: int = 40_000, seed: int = 0
 ) -> PreTrainedTokenizerFast:
     """Learn the BPE merges (Sennrich et al. 2016) and save a transformers tokenizer into the folder.
 
@@ -25,7 +27,14 @@ def train_tokenizer(
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    # Chinese writes no spaces. Were whole runs one piece, merges would fuse "red" and "mug" into one
+    # token and a new pair of words would have none of its own; so every Han character stands alone.
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r" ?\p{Han}"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=True),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
@@ -51,10 +60,15 @@ def train_tokenizer(
     return fast
 
 
-def _corpus(titles: int, seed: int) -> list[str]:
+def _corpus(titles: int, seed: int) -> Iterator[str]:
     rng = random.Random(seed)
-    words = [
-        word for group in (CATEGORIES, PATTERNS, MATERIALS) for names in group.values() for word in names
-    ]
-    words += [name for colour in COLOURS for name in (colour.name, *colour.synonyms)] + list(FILLERS)
-    return [make_title(make_product(n).attributes, rng)[0] for n in range(titles)] + words * 40
+    yield from (make_title(random_product(rng), rng)[0] for _ in range(titles))
+    for words in vocabulary_words():
+        yield from [words] * 40
+
+
+def vocabulary_words() -> list[str]:
+    """Every word of the tables and every filler, in both languages."""
+    words = [entry for table in (CATEGORIES, PATTERNS, MATERIALS) for entry in table.values()]
+    colours = [word for colour in COLOURS for word in (*colour.en, *colour.zh)]
+    return [word for entry in words for word in (*entry.en, *entry.zh)] + colours + [*FILLERS, *FILLERS_ZH]

@@ -177,7 +177,7 @@ def test_figures_are_right_where_the_answer_is_known() -> None:
     )
     images = np.array([[1, 0], [0.9, 0.1], [0, 1]], dtype=np.float32)
     images /= np.linalg.norm(images, axis=1, keepdims=True)
-    dress = CATEGORIES[CATEGORY_NAMES[codes[0, 0]]][0]
+    dress = CATEGORIES[CATEGORY_NAMES[codes[0, 0]]].en[0]
 
     def texts(words: list[str]) -> np.ndarray:
         return np.array([[1.0, 0.0] if dress in text else [0.0, 1.0] for text in words], dtype=np.float32)
