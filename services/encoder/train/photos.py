@@ -1,14 +1,19 @@
-"""Real clothing photos without titles: which split a photo belongs to, its garment's colour, a title.
+"""Real clothing photos without titles: which split a photo belongs to, what its garment looks like, a title.
 
-`python -m services.encoder.train.photos FOLDER OUT.csv` writes the photos as a catalogue with made
-titles, a `colour` and a `split` column, which is what the demo indexes and `vitrine evaluate` measures.
+Colours and patterns are measured once, by `measure`, and kept in `splits/garments.csv`; everything else
+reads that file, and needs no OpenCV.
+
+    python -m services.encoder.train.photos measure FOLDER            write splits/garments.csv
+    python -m services.encoder.train.photos catalogue FOLDER OUT.csv  the photos with made titles
+    python -m services.encoder.train.photos sheet FOLDER OUT.png      a contact sheet, to judge titles by eye
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
+import functools
 import hashlib
-import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -18,52 +23,48 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from services.encoder.train.colours import COLOURS, nearest, srgb_to_lab
-from services.encoder.train.titles import CATEGORIES, UNKNOWN
+from services.encoder.train.colours import COLOURS, INDEX
+from services.encoder.train.titles import NONE, UNKNOWN
 
 #: `test.txt` lists the photos that no training ever sees and no choice is made by, `validation.txt` those
-#: that choices are made by.
+#: that choices are made by; `garments.csv` has what was measured of each photo.
 SPLITS = Path(__file__).with_name("splits")
+GARMENTS = SPLITS / "garments.csv"
+
+#: Patterns as a made title says them; "plain" goes without saying.
+_SAID = {"plain": "", "graphic": "graphic print", "dotted": "polka dot"}
 
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo: `colour` indexes `COLOURS` (UNKNOWN: not clear), `split` is train, validation or test."""
+    """One photo, what its garment looks like, and its split (train, validation or test).
+
+    `colour` and `accent` (the second colour) index `COLOURS`, or are UNKNOWN where they are not clear;
+    `accent` is NONE for a garment of one colour. `pattern` is a name, or None where it is not clear.
+    """
 
     id: str
     category: str
     path: Path
-    colour: int
-    split: str
+    colour: int = UNKNOWN
+    accent: int = UNKNOWN
+    pattern: str | None = None
+    split: str = "train"
 
     @property
     def colour_name(self) -> str:
-        return COLOURS[self.colour].name if self.colour != UNKNOWN else ""
+        return COLOURS[self.colour].name if self.colour >= 0 else ""
+
+    @property
+    def accent_name(self) -> str:
+        return COLOURS[self.accent].name if self.accent >= 0 else ""
 
     @property
     def title(self) -> str:
-        """A plain title such as a shop would give: measured colour and class."""
-        return f"{self.colour_name} {CATEGORIES[self.category][0]}".strip().capitalize()
-
-
-def read_photos(folder: Path) -> list[Photo]:
-    """All photos of a folder with `products.csv` (id, category, image), in the order of the file."""
-    rows = read_rows(folder)
-    fixed = fixed_splits()
-    with ProcessPoolExecutor() as pool:
-        thumbnails = list(pool.map(_thumbnail, [folder / row["image"] for row in rows], chunksize=32))
-        colours = pool.map(garment_colour, thumbnails, chunksize=32)
-        groups = near_duplicates(np.stack(thumbnails))
-        return [
-            Photo(
-                row["id"],
-                row["category"],
-                folder / row["image"],
-                colour,
-                _split(row["id"], rows[group]["id"], fixed),
-            )
-            for row, colour, group in zip(rows, colours, groups, strict=True)
-        ]
+        """A title as a shop would give it, of what is known: "Navy and white striped longsleeve"."""
+        colours = " and ".join(name for name in (self.colour_name, self.accent_name) if name)
+        pattern = _SAID.get(self.pattern, self.pattern) if self.pattern else ""
+        return " ".join(f"{colours} {pattern} {self.category}".split()).capitalize()
 
 
 def read_rows(folder: Path) -> list[dict[str, str]]:
@@ -72,8 +73,89 @@ def read_rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def read_photos(folder: Path) -> list[Photo]:
+    """All photos of a folder with `products.csv`, in the order of the file.
+
+    What was measured of them comes from `garments.csv`: a photo that is not in it has its class alone.
+    """
+    rows = read_rows(folder)
+    splits = fixed_splits() or _new_splits(folder, rows)
+    return [_photo(folder, row, splits.get(row["id"], "train")) for row in rows]
+
+
+def _photo(folder: Path, row: dict[str, str], split: str) -> Photo:
+    colour, accent, pattern = read_garments().get(row["id"], (UNKNOWN, UNKNOWN, None))
+    return Photo(row["id"], row["category"], folder / row["image"], colour, accent, pattern, split)
+
+
+@functools.cache
+def read_garments() -> dict[str, tuple[int, int, str | None]]:
+    """Photo id -> colour, accent and pattern as in `Photo`, for every photo that was measured."""
+    if not GARMENTS.exists():
+        return {}
+    codes = INDEX | {"": UNKNOWN, "none": NONE}
+    with GARMENTS.open(newline="", encoding="utf-8") as file:
+        return {
+            row["id"]: (codes[row["colour"]], codes[row["accent"]], row["pattern"] or None)
+            for row in csv.DictReader(file)
+        }
+
+
+def write_garments(photos: Iterable[Photo]) -> None:
+    """Keep what was measured of the photos, one line each; an empty field is not known."""
+    with GARMENTS.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("id", "colour", "accent", "pattern"))
+        for photo in photos:
+            accent = "none" if photo.accent == NONE else photo.accent_name
+            writer.writerow((photo.id, photo.colour_name, accent, photo.pattern or ""))
+    read_garments.cache_clear()
+
+
+def titled_rows(folder: Path) -> Iterator[dict[str, str]]:
+    """The photos as catalogue rows with a made title and what was measured; `split` is train, validation
+    or test. Pictures are paths relative to the folder."""
+    for row, photo in zip(read_rows(folder), read_photos(folder), strict=True):
+        yield {
+            "id": photo.id,
+            "title": photo.title,
+            "image": row["image"],
+            "category": photo.category,
+            "colour": photo.colour_name,
+            "family": COLOURS[photo.colour].family if photo.colour >= 0 else "",
+            "accent": photo.accent_name,
+            "pattern": photo.pattern or "",
+            "kids": row.get("kids", ""),
+            "split": photo.split,
+        }
+
+
+def load(path: Path) -> Image.Image:
+    """The photo as RGB, turned upright."""
+    with Image.open(path) as image:
+        return ImageOps.exif_transpose(image).convert("RGB")
+
+
+def load_with_mask(path: Path, side: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """A photo squashed to a square, uint8 [side, side, 3], and its garment's mask, uint8 [side, side].
+
+    The mask is 255 on the garment, 0 off it and between on a soft edge; all 255 where the garment was
+    not found for sure, so that nothing is taken for background wrongly.
+    """
+    from services.encoder.train.garment import MASK_SIDE, garment_mask  # needs OpenCV
+
+    picture = load(path)
+    pixels = np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC))
+    small = np.asarray(picture.resize((MASK_SIDE, MASK_SIDE), Image.Resampling.BICUBIC))
+    garment = garment_mask(small)
+    if not garment.sure:
+        return pixels, np.full((side, side), 255, dtype=np.uint8)
+    mask = Image.fromarray(garment.mask * np.uint8(255)).resize((side, side), Image.Resampling.BICUBIC)
+    return pixels, np.asarray(mask)
+
+
 def fixed_splits() -> dict[str, str]:
-    """Photo id -> "test" or "validation", for the photos that are listed."""
+    """Photo id -> "test" or "validation", for the photos that are listed; all others are for training."""
     return {
         photo_id: name
         for name in ("validation", "test")
@@ -82,21 +164,23 @@ def fixed_splits() -> dict[str, str]:
     }
 
 
-def _split(photo_id: str, group_id: str, fixed: dict[str, str]) -> str:
-    if known := fixed.get(photo_id) or fixed.get(group_id):
-        return known
-    if fixed:
-        return "train"
-    # No lists yet: near-duplicates share the id of their group, and so their fate.
-    share = int(hashlib.sha256(group_id.encode()).hexdigest()[:8], 16) / 2**32
-    return "test" if share < 0.15 else "validation" if share < 0.23 else "train"
+def _new_splits(folder: Path, rows: list[dict[str, str]]) -> dict[str, str]:
+    """How the lists came about: near-duplicates share the id of their group, and so their fate."""
+    with ProcessPoolExecutor() as pool:
+        thumbnails = list(pool.map(_thumbnail, [folder / row["image"] for row in rows], chunksize=32))
+    splits = {}
+    for row, group in zip(rows, near_duplicates(np.stack(thumbnails)), strict=True):
+        digest = hashlib.sha256(rows[group]["id"].encode()).hexdigest()
+        share = int(digest[:8], 16) / 2**32
+        splits[row["id"]] = "test" if share < 0.15 else "validation" if share < 0.23 else "train"
+    return splits
 
 
 def write_splits(photos: Iterable[Photo]) -> None:
     """Fix the lists of test and validation photos once and for all; does nothing if they are written."""
-    if SPLITS.exists():
+    if fixed_splits():
         return
-    SPLITS.mkdir()
+    SPLITS.mkdir(exist_ok=True)
     listed = list(photos)
     for name in ("test", "validation"):
         ids = [photo.id for photo in listed if photo.split == name]
@@ -135,73 +219,7 @@ def near_duplicates(thumbnails: npt.NDArray[np.uint8], threshold: float = 0.93) 
     return first
 
 
-def garment_colour(pixels: npt.NDArray[np.uint8]) -> int:
-    """Index into `COLOURS` of the garment's main colour in a uint8 [s, s, 3] picture, or UNKNOWN.
-
-    The picture is cut into a few colour clusters; a cluster counts as garment by how much more of
-    the middle than of the border it covers. The named colour that most garment pixels are nearest to
-    wins, if it holds a clear share.
-    """
-    side = pixels.shape[0]
-    clusters = np.asarray(Image.fromarray(pixels).quantize(8, Image.Quantize.MEDIANCUT, kmeans=3))
-    y, x = np.mgrid[0:side, 0:side] / (side - 1) - 0.5
-    middle = np.exp(-((x / 0.22) ** 2 + (y / 0.28) ** 2))
-    border = (np.maximum(np.abs(x), np.abs(y)) > 0.43).astype(np.float64)
-    inside = np.bincount(clusters.ravel(), (middle / middle.sum()).ravel(), 256)
-    outside = np.bincount(clusters.ravel(), (border / border.sum()).ravel(), 256)
-    garment = (inside / (inside + 0.8 * outside + 1e-9))[clusters]
-    weight = middle * np.clip(garment - 0.45, 0, None)
-    if weight.sum() < 0.02 * middle.sum():
-        return UNKNOWN
-    # Photos at home are dim, flat and tinted: stretch the levels, and correct the tint a little (grey world).
-    low, high = np.quantile(pixels.mean(-1), (0.01, 0.97))
-    low = min(float(low), 40.0)
-    levelled = (pixels.astype(np.float32) - low) * (240 / max(float(high) - low, 120.0))
-    mean = levelled.reshape(-1, 3).mean(0)
-    corrected = np.clip(levelled * (1 + 0.15 * (mean.mean() / (mean + 1e-3) - 1)), 0, 255)
-    names = nearest(corrected)
-    votes = np.bincount(names.ravel(), weight.ravel(), len(COLOURS))
-    share = votes / votes.sum()
-    families: dict[str, float] = {}
-    for colour, part in zip(COLOURS, share, strict=True):
-        families[colour.family] = families.get(colour.family, 0.0) + float(part)
-    family, held = max(families.items(), key=lambda item: item[1])
-    if held < 0.34:
-        return UNKNOWN
-    lab = srgb_to_lab(corrected[weight > np.quantile(weight, 0.7)]).mean(0)
-    members = [index for index, colour in enumerate(COLOURS) if colour.family == family]
-    # Within the family, the shade nearest to the garment's mean lightness and chroma.
-    shades = srgb_to_lab([COLOURS[index].rgb for index in members])
-    best = members[int(((shades - lab) ** 2).sum(-1).argmin())]
-    return best if share[best] > 0.5 * share[members].max() else members[int(share[members].argmax())]
-
-
-def _titled(job: tuple[Path, dict[str, str], str]) -> dict[str, str]:
-    folder, row, split = job
-    colour = garment_colour(_thumbnail(folder / row["image"]))
-    photo = Photo(row["id"], row["category"], folder / row["image"], colour, split)
-    return {
-        "id": photo.id,
-        "title": photo.title,
-        "image": row["image"],
-        "category": photo.category,
-        "colour": photo.colour_name,
-        "family": COLOURS[colour].family if colour != UNKNOWN else "",
-        "kids": row.get("kids", ""),
-        "split": photo.split,
-    }
-
-
-def titled_rows(folder: Path) -> Iterator[dict[str, str]]:
-    """The photos as catalogue rows with a made title, the measured colour and its family; `split`
-    is train, validation or test. Pictures are paths relative to the folder."""
-    splits = fixed_splits()
-    jobs = [(folder, row, splits.get(row["id"], "train")) for row in read_rows(folder)]
-    with ProcessPoolExecutor() as pool:
-        yield from pool.map(_titled, jobs, chunksize=32)
-
-
-def main(folder: Path, out: Path) -> None:
+def write_catalogue(folder: Path, out: Path) -> None:
     """Write the photos of a folder as a CSV catalogue."""
     with out.open("w", newline="", encoding="utf-8") as file:
         rows = list(titled_rows(folder))
@@ -211,7 +229,28 @@ def main(folder: Path, out: Path) -> None:
     print(f"{len(rows)} products in {out}")
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="photos", description="Measure and title the clothing photos.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("measure", "catalogue", "sheet"):
+        command = commands.add_parser(name)
+        command.add_argument("folder", type=Path)
+        if name != "measure":
+            command.add_argument("out", type=Path)
+        if name == "sheet":
+            command.add_argument("--count", type=int, default=100)
+            command.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    if given.command == "catalogue":
+        write_catalogue(given.folder, given.out)
+        return
+    from services.encoder.train import garment_measure  # needs OpenCV
+
+    if given.command == "measure":
+        garment_measure.measure(given.folder)
+    else:
+        garment_measure.sheet(given.folder, given.out, given.count, given.seed)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("usage: python -m services.encoder.train.photos FOLDER OUT.csv")
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()
