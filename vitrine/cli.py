@@ -19,6 +19,7 @@ from searcher.cli import run as run_service
 from searcher.cli import search, serve
 from services.errors import InvalidInput, VitrineError
 from services.settings import Settings, get_settings
+from vitrine.encoders import encoder_app
 
 app = typer.Typer(
     help="Search a shop by words, by pictures, or by both. Start with: vitrine demo",
@@ -26,7 +27,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-encoder_app = typer.Typer(help="The model that turns pictures and words into vectors.", no_args_is_help=True)
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -130,21 +130,6 @@ def _assignment(text: str) -> tuple[str, str]:
             f"--where {text} is not FIELD=VALUE.", mend="Write e.g. split=test.", field="where"
         )
     return name, value
-
-
-@encoder_app.command("info")
-def encoder_info(as_json: _Json = False) -> None:
-    """Show the encoder that is set: what it is, how large, where it runs."""
-    from services.encoder.registry import describe, load_encoder
-
-    facts = describe(load_encoder(get_settings()))
-    if as_json:
-        typer.echo(json.dumps(facts, indent=2))
-        return
-    table = Table(box=box.SIMPLE, show_header=False)
-    for name, value in facts.items():
-        table.add_row(name.replace("_", " "), escape(f"{value:,}" if isinstance(value, int) else str(value)))
-    Console().print(table)
 
 
 app.add_typer(encoder_app, name="encoder")

@@ -43,6 +43,15 @@ TOKENIZER_FILES = (
 )
 
 
+def is_downloaded(repository: str) -> bool:
+    """Whether the local cache holds weights of this repository; asks no network.
+
+    Only finished downloads count: a file gets its name in a snapshot once all of it has arrived.
+    """
+    snapshots = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}" / "snapshots"
+    return any(path.suffix in (".safetensors", ".bin") for path in snapshots.glob("*/*"))
+
+
 def fetch(name: str, repository: str, files: Sequence[str], *, weights: Sequence[str] = ()) -> Path:
     """The folder of the hub's local cache that holds these files of a repository that encoder `name` needs.
 

@@ -6,27 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from services.encoder.choices import DEFAULT as DEFAULT
+from services.encoder.choices import KNOWN as KNOWN
 from services.encoder.dual import DualEncoder
 from services.errors import EncoderUnavailable
 from services.settings import Settings
 
-DEFAULT = "vitrine-compact"
-
 #: The folder of the encoder that comes with the package.
 DEFAULT_FOLDER = Path(__file__).parent / "weights" / DEFAULT
-
-#: Good choices, smallest first: (name, what it is good for). Any other name that open_clip or
-#: transformers knows works as well.
-KNOWN = (
-    (DEFAULT, "Comes with Vitrine and needs no download; fast on any CPU."),
-    ("MobileCLIP2-S0/dfndr2b", "Small and fast, general, English; 256 px."),
-    ("ViT-B-32/laion2b_s34b_b79k", "The usual CLIP baseline, English; 224 px."),
-    ("xlm-roberta-base-ViT-B-32/laion5b_s13b_b90k", "Texts in about a hundred languages; 224 px."),
-    ("hf-hub:Marqo/marqo-fashionSigLIP", "Tuned on fashion catalogues, English; 224 px."),
-    ("transformers:google/siglip2-base-patch16-224", "Strong all-rounder, many languages; 224 px."),
-    ("transformers:OFA-Sys/chinese-clip-vit-base-patch16", "Texts in Chinese; 224 px."),
-    ("ViT-SO400M-14-SigLIP2/webli", "Among the best open models, many languages; wants a GPU."),
-)
 
 
 @dataclass(frozen=True)
@@ -67,7 +54,7 @@ def parse_name(name: str) -> EncoderName:
     if not model or (slash and not weights):
         raise EncoderUnavailable(
             f"{name!r} is no name of an encoder.",
-            mend=f"Set VITRINE_ENCODER to {DEFAULT} or to a name such as {KNOWN[2][0]}.",
+            mend=f"Set VITRINE_ENCODER to {DEFAULT} or to a name such as {KNOWN[2].name}.",
             field="encoder",
         )
     return EncoderName("openclip", model, weights or None)

@@ -1,0 +1,178 @@
+"""`vitrine encoder`: which encoders there are, fetching one ahead of time, what the one in use is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from services.errors import EncoderUnavailable
+from services.settings import Settings, get_settings
+
+encoder_app = typer.Typer(help="The model that turns pictures and words into vectors.", no_args_is_help=True)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@dataclass(frozen=True)
+class _Row:
+    name: str
+    use: str
+    note: str
+    parameters: int
+    download_bytes: int
+    dim: int
+    image_size: int
+    licence: str
+    #: shipped, downloaded, or "" (not on this machine).
+    here: str
+    in_use: bool
+
+
+@encoder_app.command("list")
+def encoder_list(as_json: _Json = False) -> None:
+    """List encoders worth choosing: what for, how large, whether they are on this machine.
+
+    Any other name that open_clip or transformers knows works as well.
+    """
+    rows = _rows(get_settings())
+    if as_json:
+        typer.echo(json.dumps([row.__dict__ for row in rows], indent=2))
+        return
+    console = Console()
+    # Names are there to be copied: they are folded only where there is no room at all, notes go first.
+    noted = console.width >= 160
+    table = Table(box=box.SIMPLE)
+    table.add_column("name", overflow="fold", no_wrap=console.width >= 120, min_width=24)
+    for column, side in (
+        ("use", "left"),
+        ("parameters", "right"),
+        ("download", "right"),
+        ("width", "right"),
+        ("picture", "right"),
+        ("licence", "left"),
+        ("here", "left"),
+    ):
+        table.add_column(column, justify=side, no_wrap=True)  # type: ignore[arg-type]
+    if noted:
+        table.add_column("note", overflow="fold", min_width=16)
+    for row in rows:
+        name = f"[bold]{escape(row.name)}[/bold]" if row.in_use else escape(row.name)
+        table.add_row(
+            name,
+            row.use,
+            f"{row.parameters / 1e6:,.1f} M",
+            _size(row.download_bytes) if row.download_bytes else "none",
+            str(row.dim),
+            f"{row.image_size} px",
+            row.licence,
+            ", ".join(filter(None, (row.here, "in use" if row.in_use else ""))),
+            *([row.note] if noted else []),
+        )
+    console.print(table)
+    typer.echo("Fetch one ahead of time: vitrine encoder add NAME. The one in use is in bold.")
+
+
+@encoder_app.command("add")
+def encoder_add(
+    name: Annotated[str, typer.Argument(help="An encoder, as in VITRINE_ENCODER.")], as_json: _Json = False
+) -> None:
+    """Download an encoder ahead of time and try it on one picture and one text.
+
+    A download that is cut short goes on where it was when the command is run again.
+    """
+    from PIL import Image
+
+    from services.encoder.registry import describe, load_encoder
+
+    # Made anew rather than copied, so that what is given is validated.
+    encoder = load_encoder(Settings(encoder=name))
+    picture = encoder.encode_images([Image.new("RGB", (64, 64), "red")])
+    text = encoder.encode_texts(["a red square"])
+    if picture.shape != (1, encoder.dim) or text.shape != (1, encoder.dim):
+        raise EncoderUnavailable(
+            f"The encoder {name!r} gives vectors of shape {picture.shape} and {text.shape}.",
+            mend="Choose another; vitrine encoder list names some.",
+            field="encoder",
+        )
+    _show(describe(encoder), as_json)
+    if not as_json:
+        typer.echo(f"{name} is ready: {encoder.dim}-d, {_size(encoder.bytes)} in memory.")
+
+
+@encoder_app.command("info")
+def encoder_info(as_json: _Json = False) -> None:
+    """Show the encoder that is set: what it is, how large, where it runs."""
+    from services.encoder.registry import describe, load_encoder
+
+    _show(describe(load_encoder(get_settings())), as_json)
+
+
+def _rows(settings: Settings) -> list[_Row]:
+    from services.encoder.choices import DEFAULT, KNOWN
+    from services.encoder.hub import is_downloaded
+
+    used = settings.encoder.strip()
+    rows = []
+    for choice in KNOWN:
+        parameters, dim, image_size = choice.parameters, choice.dim, choice.image_size
+        if choice.name == DEFAULT:
+            parameters, dim, image_size = _shipped()
+            here = "shipped"
+        else:
+            here = "downloaded" if is_downloaded(choice.repository) else ""
+        rows.append(
+            _Row(
+                choice.name,
+                choice.use,
+                choice.note,
+                parameters,
+                choice.download_bytes,
+                dim,
+                image_size,
+                choice.licence,
+                here,
+                choice.name == used,
+            )
+        )
+    return rows
+
+
+def _shipped() -> tuple[int, int, int]:
+    """(parameters, width, picture side) of the encoder in the package, read from its own files."""
+    from safetensors import safe_open
+
+    from services.encoder.registry import DEFAULT_FOLDER
+
+    config = json.loads((DEFAULT_FOLDER / "open_clip_config.json").read_text(encoding="utf-8"))["model_cfg"]
+    parameters = 0
+    with safe_open(DEFAULT_FOLDER / "open_clip_model.safetensors", framework="np") as file:
+        for key in file.keys():  # noqa: SIM118  # the file is no mapping
+            # Running statistics of batch norms are stored beside the parameters, but are none.
+            if not key.rsplit(".", 1)[-1].startswith(("running_", "num_batches")):
+                size = 1
+                for side in file.get_slice(key).get_shape():
+                    size *= side
+                parameters += size
+    return parameters, config["embed_dim"], config["vision_cfg"]["image_size"]
+
+
+def _size(count: int) -> str:
+    """Bytes for people, in decimal units as hubs print them."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def _show(facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    table = Table(box=box.SIMPLE, show_header=False)
+    for name, value in facts.items():
+        table.add_row(name.replace("_", " "), escape(f"{value:,}" if isinstance(value, int) else str(value)))
+    Console().print(table)
