@@ -25,7 +25,8 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms import v2
 
-from services.encoder.train.data import Pictures, photographed, plain
+from services.encoder.train.augment import plain
+from services.encoder.train.data import Pictures, photographed
 from services.encoder.train.measure import label_map
 
 #: Figures of the last full run, read by `bars`.

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from services.encoder.train.augment import plain
 from services.encoder.train.colours import COLOURS, FAMILIES, FAMILY_ZH
-from services.encoder.train.data import Pictures, plain
+from services.encoder.train.data import Pictures
 from services.encoder.train.titles import CATEGORY_NAMES, PATTERN_NAMES, UNSAID, Attributes, matches
 from services.encoder.train.words import CATEGORIES, PATTERNS
 
@@ -107,11 +108,12 @@ def class_precision(measured: Measured, k: int = 10, language: Language = "en") 
 def titles_of(codes: Codes) -> list[Attributes]:
     """What every distinct plain title of the pictures says: colour, pattern (unless plain or unknown) and
     category. Pictures without a known colour give none."""
-    return [
+    said = (
         Attributes(int(category), int(colour), int(family), int(pattern) if pattern > 0 else UNSAID)
         for category, colour, family, pattern in np.unique(codes[:, :4], axis=0)
         if colour >= 0
-    ]
+    )
+    return list(dict.fromkeys(said))
 
 
 def nearest(measured: Measured, queries: list[str], k: int) -> npt.NDArray[np.intp]:
@@ -124,7 +126,9 @@ def recall(
     measured: Measured, titles: list[Attributes], k: int = 10, language: Language = "en"
 ) -> dict[str, float]:
     """Means over the titles: `recall` = relevant pictures among the first k, of those that could be there
-    (at most k); `hit` = titles with at least one."""
+    (at most k); `hit` = titles with at least one. NaN where there are no titles."""
+    if not titles:
+        return {"recall": float("nan"), "hit": float("nan")}
     relevant, _ = matches(np.asarray([said.row() for said in titles]), measured.codes)
     first = nearest(measured, [phrase(said, language) for said in titles], k)
     found = np.take_along_axis(relevant, first, 1).sum(1)
@@ -157,12 +161,14 @@ def colour_precision(
     first = nearest(measured, [phrase(said) for said in titles], k)
     right = (measured.codes[first][:, :, [0, column]] == np.asarray(asked)[:, None]).all(-1)
     depth = np.minimum(k, [(measured.codes[:, [0, column]] == pair).all(1).sum() for pair in asked])
-    within = np.arange(k) < depth[:, None]
+    within = np.arange(first.shape[1]) < depth[:, None]
     return float(((right & within).sum(1) / depth).mean()), len(asked)
 
 
 def agreement(measured: Measured, titles: list[Attributes], k: int = 10) -> float:
-    """Mean overlap@k of the answers to the same titles in English and in Chinese."""
+    """Mean overlap@k of the answers to the same titles in English and in Chinese; NaN without titles."""
+    if not titles:
+        return float("nan")
     english = nearest(measured, [phrase(said, "en") for said in titles], k)
     chinese = nearest(measured, [phrase(said, "zh") for said in titles], k)
     return float(np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(english, chinese, strict=True)]))
