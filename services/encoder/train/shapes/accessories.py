@@ -170,7 +170,8 @@ def scarf(rng: random.Random) -> list[Part]:
 
 def tie(rng: random.Random) -> list[Part]:
     if chance(rng, 0.2):  # a bow
-        wing = polygon("main", [(0, -0.12), (0.85, -0.42), (0.78, 0.0), (0.85, 0.42), (0, 0.12)], smooth=1)
+        high, notch = between(rng, 0.28, 0.48), between(rng, 0.7, 0.88)
+        wing = polygon("main", [(0, -0.12), (0.85, -high), (notch, 0.0), (0.85, high), (0, 0.12)], smooth=1)
         folds = both(*outlined(wing), line("shade", [(0.1, 0), (0.5, -0.1)], 0.025))
         return [
             *folds,

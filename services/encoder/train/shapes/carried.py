@@ -155,7 +155,8 @@ def umbrella(rng: random.Random) -> list[Part]:
     kind = rng.random()
     grip = rng.choice(("wood", "dark", "metal"))
     if kind < 0.2:  # closed
-        cloth = symmetric("main", [(0.03, -0.8), (0.16, 0.1), (0.2, 0.35), (0.06, 0.5)])
+        full = between(rng, 0.14, 0.26)
+        cloth = symmetric("main", [(0.03, -0.8), (full * 0.8, 0.1), (full, 0.35), (0.06, 0.5)])
         folds = both(line("shade", [(0.01, -0.7), (0.08, 0.4)], 0.02))
         return [
             line("metal", [(0, -1), (0, -0.75)], 0.03),
@@ -163,15 +164,16 @@ def umbrella(rng: random.Random) -> list[Part]:
             arc(grip, 0.1, 0.85, 0.1, 0.13, 0, 180, 0.05),
             cloth,
             *folds,
-            line("shade", [(-0.17, 0.12), (0.17, 0.16)], 0.04),
+            line("shade", [(-full * 0.85, 0.12), (full * 0.85, 0.16)], 0.04),
         ]
     if kind < 0.4:  # from above
-        corners = [(0.95 * math.cos(a), 0.95 * math.sin(a)) for a in (i * math.pi / 4 for i in range(8))]
+        turn, dent = between(rng, 0, 0.8), between(rng, 0.36, 0.46)
+        corners = [(math.cos(turn + i * math.pi / 4), math.sin(turn + i * math.pi / 4)) for i in range(8)]
         edge = [
             p
             for i, a in enumerate(corners)
             for p in bend(
-                a, ((a[0] + corners[i - 7][0]) * 0.4, (a[1] + corners[i - 7][1]) * 0.4), corners[i - 7], 4
+                a, ((a[0] + corners[i - 7][0]) * dent, (a[1] + corners[i - 7][1]) * dent), corners[i - 7], 4
             )
         ]
         role = "accent" if chance(rng, 0.2) else "shade"

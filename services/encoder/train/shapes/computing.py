@@ -83,7 +83,7 @@ def phone(rng: random.Random) -> list[Part]:
             *keys,
         ]
     if kind == "front":
-        less = between(rng, 0.09, 0.12)
+        less = between(rng, 0.1, 0.13)
         apps = [
             rounded(role, x - 0.07, y - 0.07, x + 0.07, y + 0.07, 0.03)
             for y, role in ((-0.45, "leaf"), (-0.2, "flame"), (0.55, "light"))
@@ -110,7 +110,7 @@ def laptop(rng: random.Random) -> list[Part]:
     width, top = between(rng, 0.62, 0.78), between(rng, -0.75, -0.5)
     kind = rng.choice(("open", "open", "back", "side"))
     if kind == "back":  # its lid seen from behind
-        lid = rounded("main", -0.82, -0.62, 0.82, 0.4, 0.07)
+        lid = rounded("main", -0.82, -between(rng, 0.5, 0.8), 0.82, 0.4, between(rng, 0.04, 0.1))
         mark = (
             ellipse("light", 0, -0.1, 0.11, 0.12)
             if chance(rng, 0.6)
@@ -119,11 +119,14 @@ def laptop(rng: random.Random) -> list[Part]:
         base = symmetric("main", [(0.82, 0.42), (0.92, 0.56), (0.9, 0.62)])
         return [base, line("dark", [(-0.75, 0.42), (0.75, 0.42)], 0.05), lid, mark]
     if kind == "side":  # from the side, open as a V
-        panel = limb("main", [(-0.2, 0.42, 0.05), (0.25, -0.3, 0.05), (0.5, -0.75, 0.045)])
-        glass = polygon("dark", [(-0.2, 0.34), (0.42, -0.7), (0.1, -0.72), (-0.6, 0.2)])
-        cover = polygon("main", [(-0.22, 0.42), (0.5, -0.78), (0.02, -0.8), (-0.72, 0.26)])
+        tip, thick = between(rng, 0.3, 0.65), between(rng, 0.04, 0.06)  # how far the lid leans back
+        panel = limb("main", [(-0.2, 0.42, thick), (tip, -0.75, thick)])
+        glass = polygon("dark", [(-0.2, 0.34), (tip - 0.08, -0.68), (tip - 0.4, -0.7), (-0.6, 0.2)])
+        cover = polygon("main", [(-0.22, 0.42), (tip, -0.78), (tip - 0.48, -0.8), (-0.72, 0.26)])
+        reach = between(rng, 1.2, 1.45)
         base = polygon(
-            "main", [(-0.72, 0.26), (-0.2, 0.42), (-0.2, 0.52), (-0.95, 0.62), (-1.35, 0.5), (-1.35, 0.42)]
+            "main",
+            [(-0.72, 0.26), (-0.2, 0.42), (-0.2, 0.52), (-0.95, 0.62), (-reach, 0.5), (-reach, 0.42)],
         )
         keys = polygon("dark", [(-0.74, 0.32), (-0.4, 0.42), (-0.85, 0.5), (-1.1, 0.42)])
         return [base, keys, cover, glass, panel]
@@ -153,13 +156,13 @@ def keyboard(rng: random.Random) -> list[Part]:
     """A long board with rows of keys."""
     high, rows = between(rng, 0.3, 0.42), 4
     body = rounded("main", -0.95, -high, 0.95, high, between(rng, 0.03, 0.1))
-    role = rng.choice(("light", "dark", "shade", "shade"))
-    columns, gap = rng.choice((11, 12, 13)), 0.022
+    role = rng.choice(("light", "dark", "shade"))
+    columns, gap = rng.choice((10, 11, 12)), 0.03
     step, tall = 1.78 / columns, (2 * high - 0.14) / rows
-    parts = [copied("shade", body, 0, 0.05), body]
+    parts = [copied("shade", body, 0, 0.03), body]
     for row in range(rows):
         y = -high + 0.07 + row * tall
-        # A row is one line with keys as dashes: gaps are cut by lines in the colour of the case.
+        # A row of keys is one bar; lines in the colour of the case part it, which takes fewer parts.
         parts.append(box(role, -0.89 + 0.03 * row % 0.05, y, 0.89, y + tall - gap * 1.6))
     xs = [-0.89 + step * i for i in range(1, columns)]
     parts += [line("main", [(x, -high + 0.05), (x, high - 0.08 - tall)], gap) for x in xs]
@@ -277,11 +280,11 @@ def headphones(rng: random.Random) -> list[Part]:
     tall = between(rng, 0.28, 0.38)
     kind = rng.choice(("over", "over", "headset", "flat"))
     if kind == "flat":  # lying: both cups seen from outside, the band between them
-        band = arc("main", 0, 0.15, 0.6, 0.85, 180, 360, 0.14)
+        band = arc("main", 0, 0.15, radius, between(rng, 0.75, 1.0), 180, 360, 0.14)
         cups = both(
-            ellipse("main", 0.58, 0.35, 0.33, 0.38),
-            ellipse("shade", 0.58, 0.35, 0.22, 0.26),
-            ellipse("main", 0.58, 0.35, 0.18, 0.22),
+            ellipse("main", radius, 0.35, tall * 0.95, tall * 1.1),
+            ellipse("shade", radius, 0.35, tall * 0.65, tall * 0.75),
+            ellipse("main", radius, 0.35, tall * 0.54, tall * 0.64),
         )
         return [band, *cups]
     band = arc("main", 0, 0.2, radius, between(rng, 0.8, 1.0), 180, 360, between(rng, 0.1, 0.15))

@@ -265,7 +265,7 @@ def mirror(rng: random.Random) -> list[Part]:
         return [
             grip,
             ellipse("main", 0, -0.42, radius, radius * 1.15),
-            ellipse("metal", 0, -0.42, radius * 0.78, radius * 0.92),
+            ellipse("metal", 0, -0.42, radius * 0.72, radius * 0.85),
             *gleams(0, -0.42, radius * 0.7),
         ]
     if kind == "table":
@@ -276,12 +276,12 @@ def mirror(rng: random.Random) -> list[Part]:
             *stand,
             yoke,
             ellipse("main", 0, -0.3, radius, radius),
-            ellipse("metal", 0, -0.3, radius * 0.8, radius * 0.8),
+            ellipse("metal", 0, -0.3, radius * 0.75, radius * 0.75),
             *gleams(0, -0.3, radius * 0.7),
         ]
-    rim = between(rng, 0.12, 0.17)
     if kind == "oval":
         rx, ry = between(rng, 0.55, 0.9), 0.92
+        rim = rx * between(rng, 0.28, 0.35)
         return [
             ellipse("main", 0, 0, rx, ry),
             ellipse("shade", 0, 0, rx - rim + 0.03, ry - rim + 0.03),
@@ -289,6 +289,7 @@ def mirror(rng: random.Random) -> list[Part]:
             *gleams(0, 0, (rx - rim) * 0.75),
         ]
     half = between(rng, 0.36, 0.5)
+    rim = half * between(rng, 0.3, 0.38)
     if kind == "arch":
 
         def arch(role: str, less: float) -> Part:

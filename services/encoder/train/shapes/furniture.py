@@ -85,18 +85,18 @@ def shelf(rng: random.Random) -> list[Part]:
                 line("metal", [(x + 0.5, y), (x + 0.5, y + 0.22)], 0.04),
             ]
             parts += [
-                box("main", x - 0.8, y, x + 0.8, y + 0.14),
-                line("shade", [(x - 0.8, y + 0.13), (x + 0.8, y + 0.13)], 0.03),
+                box("main", x - 0.8, y, x + 0.8, y + 0.18),
+                line("shade", [(x - 0.8, y + 0.17), (x + 0.8, y + 0.17)], 0.03),
             ]
-            parts += _books(rng, x - 0.6, x + between(rng, -0.2, 0.3), y, 0.34)
+            parts += _books(rng, x - 0.6, x + between(rng, -0.45, 0.1), y, 0.28)
         return parts
-    width, boards, thick = between(rng, 0.42, 0.75), rng.randint(3, 5), between(rng, 0.05, 0.075)
-    back = chance(rng, 0.6)
+    width, boards, thick = between(rng, 0.42, 0.75), rng.randint(3, 5), between(rng, 0.06, 0.085)
+    back = chance(rng, 0.75)
     height = 1.78 / boards
-    parts = [box("main" if back else "shade", -width, -0.92, width, 0.92)]
+    parts = [box("main", -width, -0.92, width, 0.92)] if back else []  # or one sees the wall through it
     for level in range(boards):
         y = -0.92 + thick + level * height
-        if chance(rng, 0.5):
+        if chance(rng, 0.5 if back else 0.2):
             parts += _books(rng, -width + 0.1, width - 0.15, y + height - thick, height - thick - 0.08)
     lines = [-0.92 + thick / 2 + level * height for level in range(boards + 1)]
     parts += [box("main", -width, y - thick / 2, width, y + thick / 2) for y in lines]
@@ -110,7 +110,7 @@ def shelf(rng: random.Random) -> list[Part]:
 def _books(rng: random.Random, x: float, end: float, y: float, high: float) -> list[Part]:
     """A few things standing on a board at height y."""
     parts: list[Part] = []
-    while x < end and len(parts) < 4:
+    while x < end and len(parts) < rng.choice((2, 3, 4)):
         thick = between(rng, 0.06, 0.15)
         parts.append(
             box(

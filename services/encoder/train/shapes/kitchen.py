@@ -230,14 +230,13 @@ def pan(rng: random.Random) -> list[Part]:
             ],
         )
         eye = ellipse("hole", radius + 0.8, 0, 0.05, 0.035)
-        inside = rng.choice(("main", "main", "shade"))
         parts = [
             handle,
             eye,
             ellipse("metal" if grip != "main" else "main", radius + 0.02, 0, 0.1, 0.09),
             ellipse("main", 0, 0, radius, radius),
             ellipse("shade", 0, 0, radius * 0.87, radius * 0.87),
-            ellipse(inside, 0.01, 0.02, radius * 0.82, radius * 0.82),
+            ellipse("main", 0.01, 0.02, radius * 0.82, radius * 0.82),
         ]
         if chance(rng, 0.25):
             parts += [ellipse("light", -0.05, 0.02, 0.26, 0.22), ellipse("flame", -0.02, 0.0, 0.1, 0.1)]
@@ -246,7 +245,7 @@ def pan(rng: random.Random) -> list[Part]:
         return [
             Part(part.role, (part.points @ matrix).astype(part.points.dtype), part.width) for part in parts
         ]
-    deep, rim = between(rng, 0.22, 0.45), between(rng, 0.1, 0.2)
+    deep, rim = between(rng, 0.3, 0.48), between(rng, 0.1, 0.17)
     handle = limb(grip, [(0.3, -0.02, 0.07), (0.7, -0.1, 0.065), (1.25, -0.26, 0.085)])
     side = symmetric(
         "main",

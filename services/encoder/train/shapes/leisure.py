@@ -164,7 +164,8 @@ def drum(rng: random.Random) -> list[Part]:
     )
     hoop = rng.choice(("metal", "accent", "wood", "light"))
     if chance(rng, 0.25):
-        body = symmetric("main", [(0.48, -0.7), (0.5, -0.2), (0.3, 0.4), (0.32, 0.9), (0, 0.94)], smooth=1)
+        waist, foot = between(rng, 0.22, 0.42), between(rng, 0.3, 0.45)
+        body = symmetric("main", [(0.48, -0.7), (0.5, -0.2), (waist, 0.4), (foot, 0.9), (0, 0.94)], smooth=1)
         lacing = snake(
             "light",
             [(x, -0.62) for x in (-0.4, -0.13, 0.13, 0.4)],

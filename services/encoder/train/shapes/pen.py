@@ -7,7 +7,6 @@ and `skin` fixed tones, `shade` a darker main (inner faces, seams), `hole` lets 
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence

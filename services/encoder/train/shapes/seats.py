@@ -110,15 +110,15 @@ def chair(rng: random.Random) -> list[Part]:
 def stool(rng: random.Random) -> list[Part]:
     """A seat without a back: round on three legs, square on four, or tall on one."""
     kind, half = rng.choice(("round", "square", "bar", "step")), between(rng, 0.36, 0.5)
-    leg = rng.choice(("wood", "main", "main", "metal"))
+    leg = "main" if kind == "square" else rng.choice(("wood", "main", "main", "metal"))
     if kind == "bar":
         pole = [
             line("metal", [(0, -0.6), (0, 0.85)], 0.08),
-            ellipse("metal", 0, 0.86, 0.4, 0.09),
+            ellipse("metal", 0, 0.86, 0.34, 0.08),
             arc("metal", 0, 0.4, 0.26, 0.1, 0, 180, 0.04),
         ]
         seat = symmetric(
-            "main", [(half * 0.95, -0.9), (half * 1.05, -0.72), (half * 0.7, -0.56), (0, -0.54)], smooth=1
+            "main", [(half * 0.95, -0.9), (half * 1.05, -0.66), (half * 0.8, -0.48), (0, -0.45)], smooth=1
         )
         return [
             *pole,
@@ -145,7 +145,7 @@ def stool(rng: random.Random) -> list[Part]:
         leg, [(-half * 0.8 - spread * 0.5, low * 0.45), (half * 0.8 + spread * 0.5, low * 0.45)], 0.04
     )
     if kind == "square":
-        top = symmetric("main", [(half * 0.85, -0.4 - dip), (half * 1.1, -0.3), (0, -0.3)])
+        top = symmetric("main", [(half * 0.85, -0.45 - dip), (half * 1.1, -0.3), (0, -0.3)])
         return [*legs, rung, top, box("shade", -half * 1.1, -0.31, half * 1.1, -0.21)]
     thick = between(rng, 0.08, 0.22)
     edge = symmetric(
