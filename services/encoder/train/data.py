@@ -1,6 +1,6 @@
 """The training set as arrays: pictures as uint8, attributes as codes, and balanced batches of both kinds.
 
-Pictures are drawn or decoded once and kept in a cache folder; a batch only indexes, so the two cores
+Pictures are drawn or decoded once and kept in a cache folder; a batch only indexes, so that the cores
 stay with the network. Products, not pictures, are split: a validation product has no view in training.
 """
 
@@ -10,99 +10,127 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from PIL import Image, ImageOps
+from rich.progress import track
 
-from services.encoder.train.photos import read_photos, write_splits
+from services.encoder.train.photos import load_with_mask, read_photos
 from services.encoder.train.render import SHAPES, make_product, view
-from services.encoder.train.titles import UNKNOWN, Attributes, make_title, product_attributes
+from services.encoder.train.titles import Attributes, make_title, near_title, product_attributes
 
 #: Side of the stored pictures: a little larger than what the network sees, to crop from.
-STORED = 144
+STORED = 128
+
+Bytes = npt.NDArray[np.uint8]
+Codes = npt.NDArray[np.int64]
 
 
 @dataclass
 class Pictures:
-    """`pixels` uint8 [n, STORED, STORED, 3]; `codes` int [n, 5] as `Attributes.row`; `product` int [n]."""
+    """`pixels` uint8 [n, STORED, STORED, 3]; `codes` int [n, 6] as `Attributes.row`; `product` int [n];
+    `masks` uint8 [n, STORED, STORED], 255 where the product is and everywhere if nobody knows, or None."""
 
-    pixels: npt.NDArray[np.uint8]
-    codes: npt.NDArray[np.int64]
-    product: npt.NDArray[np.int64]
+    pixels: Bytes
+    codes: Codes
+    product: Codes
     ids: list[str]
+    masks: Bytes | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
 
-    def subset(self, keep: npt.NDArray[np.bool_]) -> Pictures:
+    def take(self, rows: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Pictures:
+        """The pictures of those rows: indices, or a bool for each."""
+        rows = np.arange(len(self))[rows]
         return Pictures(
-            self.pixels[keep],
-            self.codes[keep],
-            self.product[keep],
-            [i for i, k in zip(self.ids, keep, strict=True) if k],
+            self.pixels[rows],
+            self.codes[rows],
+            self.product[rows],
+            [self.ids[row] for row in rows],
+            self.masks[rows] if self.masks is not None else None,
         )
 
 
+@dataclass
+class Samples:
+    """One batch: `pixels` uint8 [n, s, s, 3] with `masks` uint8 [n, s, s] (all 255: unknown), `codes` int
+    [n, 6] and `product` int [n]; `titles`, one for each picture and then near ones that are wrong by one
+    attribute; `said` int [titles, 6]."""
+
+    pixels: Bytes
+    masks: Bytes
+    codes: Codes
+    product: Codes
+    titles: list[str]
+    said: Codes
+
+
 def rendered(products: int, views: int, *, first: int, cache: Path) -> Pictures:
-    """`views` pictures of each of `products` products, seeds from `first` on; categories take turns."""
+    """`views` pictures of each of `products` products, seeds from `first` on; categories take turns.
+
+    They are drawn once, and read from the cache after that.
+    """
     path = cache / f"rendered-{first}-{products}x{views}-{STORED}.npy"
     names = tuple(SHAPES)
     seeds = [(first + n, names[n % len(names)], views) for n in range(products)]
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part.npy")
+        shape = (products * views, STORED, STORED, 3)
+        pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
         with ProcessPoolExecutor() as pool:
-            drawn = np.concatenate(list(pool.map(_draw_views, seeds, chunksize=64)))
-        np.save(path.with_suffix(".part.npy"), drawn)
-        path.with_suffix(".part.npy").rename(path)
-    pixels = np.load(path)
+            drawn = track(pool.map(_draw_views, seeds, chunksize=32), "drawing products", products)
+            for n, pictures in enumerate(drawn):
+                pixels[n * views : (n + 1) * views] = pictures
+        pixels.flush()
+        part.rename(path)
     rows = [make_product(seed, category).attributes.row() for seed, category, _ in seeds]
     codes = np.repeat(np.asarray(rows, dtype=np.int64), views, axis=0)
     product = np.repeat(np.arange(first, first + products, dtype=np.int64), views)
-    return Pictures(pixels, codes, product, [f"rendered-{seed}" for seed in product])
+    return Pictures(np.load(path), codes, product, [f"rendered-{seed}" for seed in product])
 
 
-def _draw_views(job: tuple[int, str, int]) -> npt.NDArray[np.uint8]:
+def _draw_views(job: tuple[int, str, int]) -> Bytes:
     seed, category, views = job
     product = make_product(seed, category)
     return np.stack([np.asarray(view(product, number, STORED)) for number in range(views)])
 
 
 def photographed(folder: Path, *, cache: Path) -> dict[str, Pictures]:
-    """The real photos by split (train, validation, test), squashed to a square; colours are measured."""
+    """The real photos by split (train, validation, test), squashed to a square, with garments' masks."""
     photos = read_photos(folder)
-    write_splits(photos)
-    path = cache / f"photos-{len(photos)}-{STORED}.npy"
+    path = cache / f"photos-{len(photos)}-{STORED}.npz"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        np.save(path, np.stack([_load(photo.path) for photo in photos]))
-    codes = [product_attributes(photo.category, photo.colour, None, None).row() for photo in photos]
+        with ProcessPoolExecutor() as pool:
+            work = pool.map(partial(load_with_mask, side=STORED), [p.path for p in photos], chunksize=32)
+            loaded = list(track(work, "reading photos", len(photos)))
+        np.savez(
+            path, pixels=np.stack([one for one, _ in loaded]), masks=np.stack([two for _, two in loaded])
+        )
+    arrays = np.load(path)
+    codes = [
+        product_attributes(photo.category, photo.colour, photo.pattern, None, photo.accent).row()
+        for photo in photos
+    ]
     everything = Pictures(
-        np.load(path),
+        arrays["pixels"],
         np.asarray(codes, dtype=np.int64),
         -1 - np.arange(len(photos)),
         [photo.id for photo in photos],
+        arrays["masks"],
     )
     split = np.asarray([photo.split for photo in photos])
-    return {name: everything.subset(split == name) for name in ("train", "validation", "test")}
-
-
-def _load(path: Path) -> npt.NDArray[np.uint8]:
-    with Image.open(path) as image:
-        upright = ImageOps.exif_transpose(image).convert("RGB")
-        return np.asarray(upright.resize((STORED, STORED), Image.Resampling.BICUBIC))
+    return {name: everything.take(split == name) for name in ("train", "validation", "test")}
 
 
 def batches(
-    drawn: Pictures, photos: Pictures | None, size: int, share: float, seed: int
-) -> Iterator[
-    tuple[
-        npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64], list[str], npt.NDArray[np.int64]
-    ]
-]:
-    """Endless batches: pixels, product codes, product numbers, titles, title codes.
+    drawn: Pictures, photos: Pictures | None, size: int, share: float, seed: int, *, near: int = 0
+) -> Iterator[Samples]:
+    """Endless batches of `size` pictures; up to `near` of their titles are repeated with one attribute wrong.
 
     `share` of each batch are photos, classes balanced by the square root of their frequency; rendered
     products come with two views each, so that image-image positives exist.
@@ -111,68 +139,36 @@ def batches(
     words = random.Random(seed)
     real = int(size * share) if photos is not None else 0
     views = len(drawn) // len(np.unique(drawn.product))
-    chance = None
-    if photos is not None:
-        counts = np.bincount(photos.codes[:, 0], minlength=len(SHAPES)).astype(np.float64)
-        chance = counts[photos.codes[:, 0]] ** -0.5
-        chance /= chance.sum()
+    chance = _balance(photos) if photos is not None else None
     while True:
-        base = rng.integers(len(drawn) // views, size=(size - real) // 2) * views
-        pair = np.stack(
-            [base + rng.integers(views, size=len(base)), base + rng.integers(views, size=len(base))], 1
-        ).ravel()
-        pixels, codes, product = [drawn.pixels[pair]], [drawn.codes[pair]], [drawn.product[pair]]
+        base = np.repeat(rng.integers(len(drawn) // views, size=(size - real) // 2) * views, 2)
+        pair = base + rng.integers(views, size=len(base))
+        parts = [drawn.take(pair)]
         if photos is not None:
-            chosen = rng.choice(len(photos), size - len(pair), replace=False, p=chance)
-            pixels.append(photos.pixels[chosen])
-            codes.append(photos.codes[chosen])
-            product.append(photos.product[chosen])
-        all_codes = np.concatenate(codes)
-        titles = [make_title(Attributes(*(int(code) for code in row)), words) for row in all_codes]
-        said = np.asarray([attributes.row() for _, attributes in titles], dtype=np.int64)
-        yield np.concatenate(pixels), all_codes, np.concatenate(product), [title for title, _ in titles], said
+            parts.append(photos.take(rng.choice(len(photos), size - len(pair), replace=False, p=chance)))
+        codes = np.concatenate([part.codes for part in parts])
+        titles, said = _titles(codes, near, words)
+        pixels = np.concatenate([part.pixels for part in parts])
+        masks = [
+            part.masks if part.masks is not None else np.full(part.pixels.shape[:3], 255, dtype=np.uint8)
+            for part in parts
+        ]
+        product = np.concatenate([part.product for part in parts])
+        yield Samples(pixels, np.concatenate(masks), codes, product, titles, said)
 
 
-def augment(pixels: npt.NDArray[np.uint8], size: int, generator: torch.Generator) -> torch.Tensor:
-    """Random crop, turn, squeeze, mirror, light, erasing: uint8 [n, s, s, 3] -> float32 [n, 3, size, size].
-
-    Hue is left alone, since titles name colours. One affine grid does all the geometry.
-    """
-    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255)
-    n = len(images)
-
-    def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
-        return torch.rand(n, *shape, generator=generator) * (high - low) + low
-
-    angle = uniform(-0.3, 0.3) * (uniform(0, 1) < 0.7)
-    scale = uniform(0.6, 1.12)
-    stretch = torch.exp(uniform(-0.2, 0.2))
-    mirror = (uniform(0, 1) < 0.5).float() * 2 - 1
-    room = (1.12 - scale).clamp(min=0) * 0.8 + 0.05
-    theta = torch.zeros(n, 2, 3)
-    theta[:, 0, 0], theta[:, 0, 1] = scale * stretch * angle.cos() * mirror, -scale * angle.sin()
-    theta[:, 1, 0], theta[:, 1, 1] = scale * angle.sin() * mirror, scale / stretch * angle.cos()
-    theta[:, :, 2] = uniform(-1, 1, 2) * room[:, None]
-    grid = torch.nn.functional.affine_grid(theta, [n, 3, size, size], align_corners=False)
-    images = torch.nn.functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    gain, lift = uniform(0.75, 1.25, 1, 1, 1), uniform(-0.06, 0.06, 1, 1, 1)
-    tint = 1 + uniform(-0.06, 0.06, 3, 1, 1)
-    images = ((images - 0.5) * gain + 0.5 + lift) * tint
-    erased = (uniform(0, 1) < 0.3).nonzero().flatten().tolist()
-    for index in erased:
-        height, width = (int(v) for v in torch.randint(size // 8, size // 3, (2,), generator=generator))
-        top, left = (int(v) for v in torch.randint(0, size - size // 3, (2,), generator=generator))
-        images[index, :, top : top + height, left : left + width] = torch.rand(3, 1, 1, generator=generator)
-    return images.clamp_(0, 1).sub_(0.5).div_(0.5)
+def _balance(photos: Pictures) -> npt.NDArray[np.float64]:
+    counts = np.bincount(photos.codes[:, 0])
+    chance = counts[photos.codes[:, 0]] ** -0.5
+    return np.asarray(chance / chance.sum())
 
 
-def plain(pixels: npt.NDArray[np.uint8], size: int) -> torch.Tensor:
-    """Pictures to measure with, scaled as the shipped preprocessing does: float32 [n, 3, size, size]."""
-    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255)
-    resized = torch.nn.functional.interpolate(images, (size, size), mode="bicubic", antialias=True)
-    return resized.clamp_(0, 1).sub_(0.5).div_(0.5)
-
-
-def known(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Pictures whose colour somebody knows: bool [n]."""
-    return np.asarray(codes[:, 1] != UNKNOWN)
+def _titles(codes: Codes, near: int, words: random.Random) -> tuple[list[str], Codes]:
+    """A title for each row of codes, and near ones to the first rows that have any."""
+    products = [Attributes(*row) for row in codes.tolist()]
+    wordings = [words.getrandbits(32) for _ in products]
+    made = [make_title(product, words, wording=w) for product, w in zip(products, wordings, strict=True)]
+    for index in words.sample(range(len(products)), min(near, len(products))):
+        wrong = near_title(products[index], made[index][1], words, wording=wordings[index])
+        made += [wrong] if wrong else []
+    return [title for title, _ in made], np.asarray([said.row() for _, said in made], dtype=np.int64)

@@ -17,93 +17,140 @@ import numpy as np
 import torch
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
-from services.encoder.train.data import Pictures, augment, batches
+from services.encoder.train.augment import augment, backgrounds, move
+from services.encoder.train.data import Pictures, Samples, batches
 from services.encoder.train.losses import objective
-from services.encoder.train.titles import category_names, colour_names, matches
+from services.encoder.train.model import encode_text
+from services.encoder.train.titles import (
+    category_names,
+    colour_names,
+    matches,
+    material_names,
+    pattern_names,
+)
 
 Tokenize = Callable[[list[str]], Tensor]
+
+#: What `Batch.names` and the columns of `Batch.codes` are of, as columns of `Attributes.row`.
+NAMED = {"category": 0, "colour": 1, "pattern": 3, "material": 4}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the outcome of a training run beside data and code; kept in the checkpoint."""
+    """Everything that decides the outcome of a training run beside data and code; kept in the checkpoint.
 
-    tower: str = "mobilenetv4_conv_small"
-    image_size: int = 112
+    The run ends after `steps`, or after `minutes` of training if that comes first (0: no limit); rate and
+    picture size follow whichever is further on.
+    """
+
+    tower: str = "resnet10t"
+    image_size: int = 96
     loss: str = "infonce"
-    steps: int = 3900
-    small_size: int = 80
-    small_from: int = 2400
-    small_until: int = 3650
+    steps: int = 12_000
+    minutes: float = 170.0
+    #: Share of the run until which pictures have that side, pixels.
+    sizes: tuple[tuple[float, int], ...] = ((0.4, 48), (0.75, 64), (1.0, 80))
     batch: int = 128
-    photo_share: float = 0.5
-    learning_rate: float = 1.5e-3
+    photo_share: float = 0.4
+    #: Titles a batch that are wrong by one attribute.
+    near: int = 32
+    #: Share of photos put on another background.
+    moved: float = 0.35
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
-    warmup: int = 200
+    warmup: int = 150
     pair_weight: float = 0.3
-    name_weight: float = 1.0
-    names_from: int = 1800
+    name_weights: tuple[float, ...] = (1.0, 0.5, 0.5, 0.25)
     ema: float = 0.998
     seed: int = 0
 
 
 @dataclass
 class Batch:
-    """Augmented pictures [n, 3, s, s], token ids of titles [n, context], products [n], their category and
-    colour codes [n, 2], token ids of category and colour names, and who matches whom [n, n]."""
+    """Augmented pictures [n, 3, s, s], token ids of titles [t, context], products [n], codes [n, 4] of
+    what is `NAMED`, token ids of all those names and how many each has, and who matches whom [t, n]."""
 
     images: Tensor
     tokens: Tensor
     product: Tensor
     codes: Tensor
-    names: tuple[Tensor, Tensor]
+    names: Tensor
+    counts: list[int]
     match: Tensor
     unsure: Tensor
 
 
+@dataclass
+class Pace:
+    """How far a run has come: `step` of the recipe's, and `seconds` spent training."""
+
+    recipe: Recipe
+    step: int = 0
+    seconds: float = 0.0
+
+    @property
+    def done(self) -> float:
+        """0..1."""
+        timed = self.seconds / (60 * self.recipe.minutes) if self.recipe.minutes else 0.0
+        return min(1.0, max(self.step / self.recipe.steps, timed))
+
+    @property
+    def size(self) -> int:
+        """Side of the training pictures, pixels.
+
+        Small ones first, for many more of them; and cropped products look larger in training than they do
+        in use, which pictures smaller than those in use even out (FixRes, Touvron et al. 2019, arXiv
+        1906.06423).
+        """
+        return next(
+            (size for until, size in self.recipe.sizes if self.done < until), self.recipe.sizes[-1][1]
+        )
+
+    @property
+    def rate(self) -> float:
+        """Learning rate: linear warm-up, then a cosine down to zero."""
+        warm = min(1.0, (self.step + 1) / self.recipe.warmup)
+        return self.recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * self.done))
+
+
 def make_batches(
-    drawn: Pictures, photos: Pictures | None, recipe: Recipe, tokenize: Tokenize, first: int
+    drawn: Pictures, photos: Pictures | None, recipe: Recipe, tokenize: Tokenize, pace: Pace
 ) -> Generator[Batch]:
-    """Batches prepared ahead in a thread; the same for the same seed and the same `first` step."""
+    """Batches prepared ahead in a thread; the same for the same seed and the same first step."""
     ahead: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=4)
     stop = threading.Event()
 
+    def offer(item: Batch | BaseException) -> bool:
+        while not stop.is_set():
+            try:
+                ahead.put(item, timeout=0.5)
+                return True
+            except queue.Full:
+                continue
+        return False
+
     def produce() -> None:
         try:
-            generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + first)
-            seed = recipe.seed * 1_000_003 + first
+            seed = recipe.seed * 1_000_003 + pace.step
+            generator, chance = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
             words = random.Random(seed)
-            stream = batches(drawn, photos, recipe.batch, recipe.photo_share, seed)
-            for step, (pixels, codes, product, titles, said) in enumerate(stream, start=first):
-                match, unsure = matches(said, codes)
-                made = Batch(
-                    augment(pixels, size_at(step, recipe), generator),
-                    tokenize(titles),
-                    torch.from_numpy(product),
-                    torch.from_numpy(codes[:, :2]),
-                    (tokenize(category_names(words)), tokenize(colour_names(words))),
-                    torch.from_numpy(match),
-                    torch.from_numpy(unsure),
-                )
-                while not stop.is_set():
-                    try:
-                        ahead.put(made, timeout=0.5)
-                        break
-                    except queue.Full:
-                        continue
-                if stop.is_set():
+            scenes = backgrounds(256, drawn.pixels.shape[1], recipe.seed) if photos is not None else None
+            for samples in batches(drawn, photos, recipe.batch, recipe.photo_share, seed, near=recipe.near):
+                if scenes is not None:
+                    samples.pixels = move(samples.pixels, samples.masks, scenes, recipe.moved, chance)
+                if not offer(_batch(samples, pace.size, tokenize, words, generator)):
                     return
         except BaseException as error:  # handed to the loop, which raises it
-            ahead.put(error)
+            offer(error)
 
     threading.Thread(target=produce, daemon=True).start()
     try:
@@ -116,21 +163,21 @@ def make_batches(
         stop.set()
 
 
-def size_at(step: int, recipe: Recipe) -> int:
-    """Side of the training pictures, pixels.
-
-    Cropped products look larger in training than they do in use; smaller pictures for most of the run
-    even that out at half the cost (FixRes, Touvron et al. 2019, arXiv 1906.06423).
-    """
-    return recipe.small_size if recipe.small_from <= step < recipe.small_until else recipe.image_size
-
-
-def rate(step: int, recipe: Recipe) -> float:
-    """Learning rate: linear warm-up, then a cosine down to zero."""
-    if step < recipe.warmup:
-        return recipe.learning_rate * (step + 1) / recipe.warmup
-    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+def _batch(
+    samples: Samples, size: int, tokenize: Tokenize, words: random.Random, generator: torch.Generator
+) -> Batch:
+    match, unsure = matches(samples.said, samples.codes)
+    names = (category_names(words), colour_names(words), pattern_names(words), material_names(words))
+    return Batch(
+        augment(samples.pixels, size, generator),
+        tokenize(samples.titles),
+        torch.from_numpy(samples.product),
+        torch.from_numpy(samples.codes[:, list(NAMED.values())]),
+        tokenize([name for kind in names for name in kind]),
+        [len(kind) for kind in names],
+        torch.from_numpy(match),
+        torch.from_numpy(unsure),
+    )
 
 
 def _optimizer(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
@@ -144,7 +191,7 @@ def _optimizer(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
 
 
 def train(
-    model: torch.nn.Module,
+    model: Any,
     drawn: Pictures,
     photos: Pictures | None,
     recipe: Recipe,
@@ -153,17 +200,20 @@ def train(
     checkpoint: Path,
     measure: Callable[[torch.nn.Module], dict[str, float]],
     every: int = 500,
+    compiled: bool = False,
 ) -> tuple[torch.nn.Module, list[dict[str, Any]]]:
     """Train, or resume from `checkpoint`; returns the averaged model and the log of measurements.
 
-    Ctrl-C writes the checkpoint before it ends the run.
+    `compiled` runs the image tower through torch.compile, which takes a C++ compiler. Ctrl-C writes the
+    checkpoint before it ends the run.
     """
     device = next(model.parameters()).device
+    torch.set_flush_denormal(True)
     model.to(memory_format=torch.channels_last)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)  # type: ignore[no-untyped-call]
+    average = AveragedModel(model)
     optimizer = _optimizer(model, recipe)
     log: list[dict[str, Any]] = []
-    first = 0
+    pace = Pace(recipe)
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
         if state["recipe"] != asdict(recipe):
@@ -171,14 +221,15 @@ def train(
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-        first, log = int(state["step"]), json.loads(state["log"])
+        pace.step, pace.seconds, log = int(state["step"]), float(state["seconds"]), json.loads(state["log"])
 
-    def save(step: int) -> None:
+    def save() -> None:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         part = checkpoint.with_suffix(".part")
         content = {
             "recipe": asdict(recipe),
-            "step": step,
+            "step": pace.step,
+            "seconds": pace.seconds,
             "log": json.dumps(log),
             "model": model.state_dict(),
             "average": average.state_dict(),
@@ -187,56 +238,64 @@ def train(
         torch.save(content, part)
         part.rename(checkpoint)
 
-    step = first
     columns = (
         TextColumn("training"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TextColumn("{task.fields[shown]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
+    if compiled:
+        model.visual.compile()
+    torch.manual_seed(recipe.seed + pace.step)
+    losses: list[float] = []
+    stream = make_batches(drawn, photos, recipe, tokenize, pace)
     with Progress(*columns, refresh_per_second=1) as progress:
-        task = progress.add_task("", total=recipe.steps, completed=first, shown="")
+        task = progress.add_task("", total=1.0, completed=pace.done, shown="")
         try:
-            torch.manual_seed(recipe.seed + first)
-            begun, losses = time.monotonic(), []
-            stream = make_batches(drawn, photos, recipe, tokenize, first)
-            for batch in stream if first < recipe.steps else ():
-                losses.append(_step(model, optimizer, batch, recipe, step, device))
-                _average(average, model)
-                step += 1
-                if step % 20 == 0:
-                    speed = (step - first) * recipe.batch / (time.monotonic() - begun)
-                    progress.update(
-                        task, completed=step, shown=f"loss {np.mean(losses[-100:]):.3f}, {speed:.0f} images/s"
-                    )
-                if step % every == 0 or step == recipe.steps:
+            while pace.done < 1:
+                begun = time.monotonic()
+                losses.append(_step(model, optimizer, next(stream), pace.rate, recipe, device))
+                pace.step += 1
+                _average(average, model, min(recipe.ema, (1 + pace.step) / (10 + pace.step)))
+                took = time.monotonic() - begun
+                pace.seconds += took
+                shown = (
+                    f"step {pace.step}, loss {np.mean(losses[-100:]):.3f}, {recipe.batch / took:.0f} images/s"
+                )
+                progress.update(task, completed=pace.done, shown=shown)
+                if pace.step % every == 0 or pace.done >= 1:
                     average.eval()
                     figures = {
-                        "step": step,
+                        "step": pace.step,
+                        "minutes": round(pace.seconds / 60, 1),
+                        "size": pace.size,
                         "loss": round(float(np.mean(losses[-every:])), 4),
                         **measure(average.module),
                     }
                     log.append(figures)
                     progress.console.print(figures)
-                    save(step)
-                if step >= recipe.steps:
-                    stream.close()
-                    break
+                    save()
         except KeyboardInterrupt:
-            save(step)
-            progress.console.print(f"Stopped at step {step}; run again to go on from there.")
+            save()
+            progress.console.print(f"Stopped at step {pace.step}; run again to go on from there.")
             raise
+        finally:
+            stream.close()
     average.eval()
     return average.module, log
 
 
-def _average(average: AveragedModel, model: torch.nn.Module) -> None:
-    """Update averaged weights and batch statistics, but not attention masks: averaging -inf gives NaN."""
-    average.update_parameters(model)
-    for averaged, own in zip(average.module.buffers(), model.buffers(), strict=True):
-        if not torch.isfinite(own).all():
+@torch.no_grad()
+def _average(average: AveragedModel, model: torch.nn.Module, decay: float) -> None:
+    """Move the averaged weights and batch statistics towards the model's; other buffers, such as attention
+    masks (averaging -inf gives NaN), are the model's own."""
+    pairs = zip(average.module.state_dict().values(), model.state_dict().values(), strict=True)
+    for averaged, own in pairs:
+        if own.is_floating_point() and bool(torch.isfinite(own).all()):
+            averaged.lerp_(own, 1 - decay)
+        else:
             averaged.copy_(own)
 
 
@@ -244,29 +303,29 @@ def _step(
     model: Any,
     optimizer: torch.optim.Optimizer,
     batch: Batch,
+    rate: float,
     recipe: Recipe,
-    step: int,
     device: torch.device,
 ) -> float:
     model.train()
     for group in optimizer.param_groups:
-        group["lr"] = rate(step, recipe)
+        group["lr"] = rate
     images = batch.images.to(device, memory_format=torch.channels_last, non_blocking=True)
     image = model.encode_image(images, normalize=True)
-    text = model.encode_text(torch.cat([batch.tokens, *batch.names]).to(device), normalize=True)
-    text, *names = text.split([len(batch.tokens), *map(len, batch.names)])
+    text = encode_text(model, batch.tokens.to(device))
+    names = encode_text(model, batch.names.to(device))
     loss = objective(
         model,
         image,
         text,
-        names=names,
+        names=names.split(batch.counts),
         codes=batch.codes.to(device),
         product=batch.product.to(device),
         match=batch.match.to(device),
         unsure=batch.unsure.to(device),
         kind=recipe.loss,
         pair_weight=recipe.pair_weight,
-        name_weight=recipe.name_weight if step >= recipe.names_from else 0.0,
+        name_weights=recipe.name_weights,
     )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]

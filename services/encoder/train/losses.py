@@ -59,7 +59,7 @@ def named(image: Tensor, names: Tensor, scale: Tensor, codes: Tensor) -> Tensor:
     known = codes >= 0
     if not known.any():
         return image.sum() * 0
-    return functional.cross_entropy(scale * image[known] @ names.T, codes[known])
+    return functional.cross_entropy(scale * image[known] @ names.T, codes[known], label_smoothing=0.05)
 
 
 def same_product(image: Tensor, product: Tensor, scale: Tensor) -> Tensor:
@@ -87,12 +87,12 @@ def objective(
     unsure: Tensor,
     kind: str,
     pair_weight: float,
-    name_weight: float,
+    name_weights: Sequence[float],
 ) -> Tensor:
-    """What both stages of the training lower: titles, views of one product, and bare names.
+    """What training lowers: titles, views of one product, and bare names.
 
-    `kind` is infonce or siglip; `names` are the features of all category names and all colour names,
-    `codes` int [n, 2] each picture's own.
+    `kind` is infonce or siglip; `names` are the features of all names of each attribute (categories,
+    colours, ...), `codes` int [n, attributes] each picture's own, `name_weights` one for each attribute.
     """
     scale = model.logit_scale.exp()
     if kind == "siglip":
@@ -101,7 +101,6 @@ def objective(
         loss = MatchInfoNCE().matched(image, text, scale, match, unsure)
     if pair_weight:
         loss = loss + pair_weight * same_product(image, product, scale)
-    if name_weight:
-        for column, name in enumerate(names):
-            loss = loss + name_weight * named(image, name, scale, codes[:, column])
+    for column, (name, weight) in enumerate(zip(names, name_weights, strict=True)):
+        loss = loss + weight * named(image, name, scale, codes[:, column])
     return loss

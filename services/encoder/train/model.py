@@ -16,7 +16,7 @@ CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 
 
 def config(
-    *, tower: str, image_size: int, vocabulary: int, width: int = 192, layers: int = 3, dim: int = 256
+    *, tower: str, image_size: int, vocabulary: int, width: int = 192, layers: int = 2, dim: int = 256
 ) -> dict[str, Any]:
     """The `open_clip_config.json` of the compact model."""
     return {
@@ -62,6 +62,22 @@ def build(settings: dict[str, Any]) -> torch.nn.Module:
         **{key: value for key, value in settings["model_cfg"].items() if key != "custom_text"}
     )
     return model
+
+
+def encode_text(model: Any, tokens: torch.Tensor) -> torch.Tensor:
+    """open_clip's `encode_text`, unit features [n, d], of token ids [n, context] at the cost of the longest.
+
+    Columns that are padding (0) in every row are cut off, and the causal mask with them: no token ever
+    looks at the padding behind it, so the features are the same.
+    """
+    longest = int((tokens != 0).sum(1).max())
+    mask = model.text.attn_mask
+    model.text.attn_mask = mask[:longest, :longest]
+    try:
+        features: torch.Tensor = model.encode_text(tokens[:, :longest], normalize=True)
+    finally:
+        model.text.attn_mask = mask
+    return features
 
 
 def save_weights(model: torch.nn.Module, folder: Path) -> int:

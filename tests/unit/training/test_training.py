@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,13 @@ import torch
 from open_clip.loss import ClipLoss, SigLipLoss
 
 from services.encoder.train import loop
-from services.encoder.train.data import Pictures, plain
-from services.encoder.train.head import features_of, refit
+from services.encoder.train.data import Pictures
 from services.encoder.train.losses import MatchInfoNCE, MatchSigLip, named, same_product
 from services.encoder.train.measure import Measured, class_map, text_to_image, zero_shot_accuracy
-from services.encoder.train.model import build, config, load_weights, save_weights
+from services.encoder.train.model import build, config, encode_text, load_weights, save_weights
 from services.encoder.train.render import SHAPES, make_product, view
 from services.encoder.train.titles import CATEGORIES, CATEGORY_NAMES, product_attributes
+from services.encoder.train.tokenizer import CONTEXT_LENGTH
 
 
 def unit(*shape: int) -> torch.Tensor:
@@ -83,11 +84,21 @@ def tiny_data() -> Pictures:
 
 
 def tokenize(texts: list[str]) -> torch.Tensor:
-    rows = [[1, *(3 + byte % 60 for byte in text.encode()[:22]), 2] for text in texts]
-    return torch.tensor([row + [0] * (24 - len(row)) for row in rows])
+    rows = [[1, *(3 + byte % 60 for byte in text.encode()[: CONTEXT_LENGTH - 2]), 2] for text in texts]
+    return torch.tensor([row + [0] * (CONTEXT_LENGTH - len(row)) for row in rows])
 
 
-RECIPE = loop.Recipe(image_size=32, steps=6, batch=16, warmup=2, photo_share=0.0, ema=0.5, names_from=3)
+RECIPE = loop.Recipe(
+    image_size=32,
+    sizes=((1.0, 32),),
+    steps=6,
+    minutes=0,
+    batch=16,
+    near=4,
+    warmup=2,
+    photo_share=0.0,
+    ema=0.5,
+)
 
 
 def run(checkpoint: Path, recipe: loop.Recipe = RECIPE, **changes: Any) -> tuple[torch.nn.Module, list[Any]]:
@@ -117,7 +128,23 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     _, log = run(tmp_path / "run", measure=lambda model: {"seen": float(len(steps))})
     assert [line["step"] for line in log] == [6]
     with pytest.raises(SystemExit, match="another recipe"):
-        run(tmp_path / "run", loop.Recipe(image_size=32, steps=7, batch=16))
+        run(tmp_path / "run", replace(RECIPE, steps=7))
+
+
+def test_a_run_ends_with_its_minutes_and_keeps_count_of_them(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, steps=10_000, minutes=0.01)
+    _, log = run(tmp_path / "run", recipe, every=10_000)
+    assert 0 < log[-1]["step"] < 10_000
+    assert torch.load(tmp_path / "run", weights_only=True)["seconds"] >= 0.6
+
+
+def test_pictures_grow_and_the_rate_falls_with_steps_or_minutes_whichever_is_further_on() -> None:
+    recipe = loop.Recipe(steps=100, minutes=10, warmup=10, sizes=((0.5, 64), (0.8, 80), (1.0, 96)))
+    assert [loop.Pace(recipe, step).size for step in (0, 49, 50, 80, 100)] == [64, 64, 80, 96, 96]
+    assert loop.Pace(recipe, 20, seconds=360).size == 80
+    rates = [loop.Pace(recipe, step).rate for step in (0, 9, 50, 99, 100)]
+    assert rates[0] < rates[2] < rates[1] and rates[3] < recipe.learning_rate / 100 and rates[4] == 0
+    assert loop.Pace(recipe, 20, seconds=600).done == 1
 
 
 def test_the_averaged_model_is_sound_in_both_towers(tmp_path: Path) -> None:
@@ -129,33 +156,17 @@ def test_the_averaged_model_is_sound_in_both_towers(tmp_path: Path) -> None:
     assert not torch.allclose(texts[0], texts[1])
 
 
-def test_the_second_stage_moves_last_layer_and_words_and_nothing_else(tmp_path: Path) -> None:
-    model: Any = run(tmp_path / "run")[0]
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    refit(model, tiny_data(), None, tokenize, size=32, steps=3, batch=16)
-    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
-    assert any(name.startswith("visual.trunk.classifier") for name in changed)
-    assert any(name.startswith("text.") for name in changed)
-    others = ("visual.trunk.classifier", "text.", "logit_scale")
-    assert all(name.startswith(others) for name in changed)
-
-
-def test_pooled_features_and_the_last_layer_make_the_embedding() -> None:
-    settings = config(
-        tower="mobilenetv4_conv_small_050", image_size=32, vocabulary=64, width=64, layers=1, dim=32
-    )
+def test_texts_cut_to_their_length_have_the_same_embedding() -> None:
+    settings = config(tower="test_resnet", image_size=32, vocabulary=64, width=64, layers=2, dim=32)
     model: Any = build(settings).eval()
-    features = features_of(model, tiny_data(), 32, 1, seed=0)
-    assert features.pixels.shape[0] == len(features) == 64
-    assert features.codes[::2].tolist() == tiny_data().codes.tolist() == features.codes[1::2].tolist()
+    tokens = tokenize(["red mug", "a striped shirt", "hat"])
     with torch.inference_mode():
-        whole = model.encode_image(plain(tiny_data().pixels, 32))
-        steps = model.visual.trunk.get_classifier()(torch.from_numpy(features.pixels[::2]))
-    torch.testing.assert_close(steps, whole, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(encode_text(model, tokens), model.encode_text(tokens, normalize=True))
+    assert model.text.attn_mask.shape == (CONTEXT_LENGTH, CONTEXT_LENGTH)
 
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
-    recipe = loop.Recipe(image_size=32, steps=40, batch=16, warmup=5, photo_share=0.0, ema=0.9)
+    recipe = replace(RECIPE, steps=40, warmup=5, ema=0.9)
     _, log = run(tmp_path / "run", recipe, every=10)
     assert log[-1]["loss"] < log[0]["loss"]
 
