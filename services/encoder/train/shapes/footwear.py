@@ -31,7 +31,7 @@ def _side(rng: random.Random, kind: str, shaft: float) -> list[Part]:
     sole = between(rng, 0.1, 0.2) if kind == "sneaker" else between(rng, 0.05, 0.09)
     low, back, ankle = 0.3, 0.3 - heel, -0.12 - heel - shaft
     open_to = -0.3 if kind in ("sneaker", "boot") else between(rng, 0.05, 0.3)
-    toe = between(rng, 0.14, 0.28) if kind != "heel" else 0.08
+    toe = {"heel": 0.08, "boot": between(rng, 0.24, 0.34)}.get(kind, between(rng, 0.14, 0.28))
     tongue = ankle - 0.08 if kind == "sneaker" and not shaft else ankle
     crease = (0.45, -0.08) if kind == "boot" else (0.4, 0.05)
     vamp = bend((open_to + 0.1, -0.1 - heel * 0.4), crease, (0.8, low - toe), 5)
@@ -190,7 +190,7 @@ def boots(rng: random.Random) -> list[Part]:
         boot.append(polygon("dark", [(-0.62, 0.36), (-0.3, 0.36), (-0.36, 0.5), (-0.74, 0.5), (-0.77, 0.3)]))
     if chance(rng, 0.2):
         boot.append(rounded("light", -0.82, -0.2 - shaft, -0.24, -0.02 - shaft, 0.08))
-    return _paired(rng, boot)
+    return _paired(rng, stretched(boot, between(rng, 0.72, 0.88), 1))
 
 
 def sock(rng: random.Random) -> list[Part]:

@@ -101,7 +101,7 @@ def shelf(rng: random.Random) -> list[Part]:
     lines = [-0.92 + thick / 2 + level * height for level in range(boards + 1)]
     parts += [box("main", -width, y - thick / 2, width, y + thick / 2) for y in lines]
     parts += [
-        line("shade", [(-width + thick, y + thick / 2 + 0.012), (width - thick, y + thick / 2 + 0.012)], 0.03)
+        line("shade", [(-width + thick, y + thick / 2 + 0.025), (width - thick, y + thick / 2 + 0.025)], 0.06)
         for y in lines[:-1]
     ]
     return [*parts, *both(box("main", width - thick, -0.94, width, 0.95))]
