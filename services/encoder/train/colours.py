@@ -56,7 +56,7 @@ COLOURS = (
     Colour("mustard", "yellow", (204, 156, 42), ("ochre", "gold"), ("芥末黄", "姜黄色", "土黄色", "金色")),
     Colour("yellow", "yellow", (246, 214, 56), ("lemon yellow",), ("黄色", "明黄色")),
     Colour("olive", "green", (106, 108, 62), ("khaki",), ("橄榄绿", "军绿色")),
-    Colour("dark green", "green", (30, 78, 52), ("forest green", "bottle green"), ("深绿色", "墨绿色")),
+    Colour("dark green", "green", (30, 78, 52), ("forest green", "hunter green"), ("深绿色", "墨绿色")),
     Colour("green", "green", (52, 152, 72), ("emerald",), ("绿色", "翠绿色")),
     Colour("light green", "green", (150, 212, 160), ("mint",), ("浅绿色", "薄荷绿")),
     Colour("teal", "teal", (18, 118, 124), ("petrol",), ("青色", "蓝绿色", "孔雀蓝")),

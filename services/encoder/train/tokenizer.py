@@ -23,10 +23,19 @@ def train_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Learn the BPE merges (Sennrich et al. 2016) and save a transformers tokenizer into the folder.
 
-    Ids of the specials are fixed (pad 0, bos 1, eos 2): the model's config names them.
+    `vocabulary` is the most tokens it may have; the same seed learns the same ones. It reads compatible
+    forms (NFKC: full-width letters), capitals and runs of space alike, and any text byte by byte. Ids of
+    the specials are fixed (pad 0, bos 1, eos 2): the model's config names them.
     """
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFKC(),
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(r"\s+"), " "),
+            normalizers.Strip(),
+        ]
+    )
     # Chinese writes no spaces. Were whole runs one piece, merges would fuse "red" and "mug" into one
     # token and a new pair of words would have none of its own; so every Han character stands alone.
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -40,7 +49,7 @@ def train_tokenizer(
         vocab_size=vocabulary,
         special_tokens=[PAD, BOS, EOS],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        min_frequency=3,
+        min_frequency=20,  # below are pieces of invented brands
         show_progress=False,
     )
     tokenizer.train_from_iterator(_corpus(titles, seed), trainer)
