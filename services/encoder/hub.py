@@ -11,6 +11,7 @@ import errno
 from collections.abc import Sequence
 from fnmatch import filter as matching
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import (
@@ -21,6 +22,7 @@ from huggingface_hub.errors import (
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
+from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
 from services.encoder.failures import one_line
 from services.errors import EncoderUnavailable
@@ -41,6 +43,29 @@ TOKENIZER_FILES = (
     "*.model",
     "config.json",
 )
+
+
+class DownloadBar(tqdm):  # type: ignore[misc]
+    """One bar for all files of a model: bytes, rate, time left. Only drawn in a terminal, and only where
+    there is something to wait for.
+
+    huggingface_hub makes three bars, of which the one named "Reconstructing" counts the bytes that are on
+    disk, whichever protocol brought them.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        shown = str(options.get("desc", "")).startswith("Reconstructing")
+        own = {"desc": "downloading", "bar_format": _BAR, "disable": None if shown else True, "delay": 0.3}
+        super().__init__(*arguments, **options | own)
+
+    def set_description(self, desc: str | None = None, refresh: bool | None = True) -> None:
+        """Keeps its own."""
+
+    def set_description_str(self, desc: str | None = None, refresh: bool | None = True) -> None:
+        """Keeps its own."""
+
+
+_BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} {rate_fmt} {elapsed}<{remaining}"
 
 
 def is_downloaded(repository: str) -> bool:
@@ -66,7 +91,7 @@ def fetch(name: str, repository: str, files: Sequence[str], *, weights: Sequence
         info = HfApi().model_info(repository, timeout=REACH_TIMEOUT)
         present = [sibling.rfilename for sibling in info.siblings or []]
         chosen = next(([pattern] for pattern in weights if matching(present, pattern)), [])
-        return Path(snapshot_download(repository, allow_patterns=[*files, *chosen]))
+        return Path(snapshot_download(repository, allow_patterns=[*files, *chosen], tqdm_class=DownloadBar))
     except HFValidationError:
         raise EncoderUnavailable(
             f"{repository!r} cannot be the name of a model on a hub.",
