@@ -29,7 +29,7 @@ NOT_KNITTED = frozenset({"shoes", "boots", "wallet", "belt", "suitcase", "umbrel
 
 def material_of(category: str, soft: bool, rng: random.Random) -> str:
     """A material that a thing of this category could have."""
-    choice = {"matte": 4.0, "glossy": 2.0}
+    choice = {"matte": 4.0, "glossy": 0.9 if soft else 2.0}
     if soft and category not in NOT_KNITTED:
         choice["knitted"] = 2.5
     if category in LEATHER:
@@ -107,7 +107,7 @@ def shine(material: str, soft: bool, size: int, wrinkles: Field, relief: Field, 
         light = faint * 1.5 + spot * rng.uniform(30, 60) + np.clip(relief, 0, 1) * 60
         return floats(light * (1 + 0.25 * speckle(rng, size)))
     if material == "glossy" and soft:  # satin: the folds gleam
-        gleam = np.clip(wrinkles * 1.6 - 0.35, 0, 1) * rng.uniform(50, 105)
+        gleam = np.clip(wrinkles * 1.6 - 0.35, 0, 1) * rng.uniform(35, 85)
         return floats(faint + gleam + np.clip(relief, 0, 1) * 60)
     power = rng.uniform(110, 180) if material == "glossy" else rng.uniform(50, 110)
     u, v = turned(size, rng.gauss(0, 0.2))

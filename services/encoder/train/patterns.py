@@ -247,12 +247,13 @@ def _graphic(cloth: Cloth, rng: random.Random) -> Image.Image:
     """Something printed in the middle of the face: a sign, letters, a number or a panel."""
     image = _plain(cloth, rng)
     pen = ImageDraw.Draw(image)
-    x, y, reach = cloth.x, cloth.y, max(cloth.side * 0.06, cloth.reach * rng.uniform(0.58, 0.85))
+    x, y, reach = cloth.x, cloth.y, max(cloth.side * 0.06, cloth.reach * rng.uniform(0.62, 0.85))
     kind = rng.choice(("sign", "sign", "letters", "letters", "number", "panel", "scene"))
     third = rng.choice(
         ((206, 34, 42), (246, 214, 56), (40, 90, 190), (240, 240, 240), (52, 152, 72), (24, 24, 26))
     )
     if kind in ("sign", "panel"):
+        reach *= 0.8  # filled to its edges, so smaller, or little would be left of the main colour
         figure = rng.choice(("circle", "star", "heart", "polygon", "ring")) if kind == "sign" else "panel"
         box = (x - reach, y - reach, x + reach, y + reach)
         shift = [(x - reach, y - reach)]

@@ -32,6 +32,11 @@ class Pose:
     scale: float
     outlines: list[list[tuple[float, float]]] = field(default_factory=list)
 
+    @property
+    def mirrored(self) -> bool:
+        """Whether left and right have changed places."""
+        return float(np.linalg.det(self.matrix)) < 0
+
     def pixels(self, points: Sequence[tuple[float, float]] | Points) -> list[tuple[float, float]]:
         placed = self._placed(np.asarray(points, dtype=np.float64))
         return [(x, y) for x, y in placed.tolist()]
@@ -72,12 +77,10 @@ class Pose:
         )
 
 
-def make_pose(
-    parts: Sequence[Part], size: int, rng: random.Random, *, soft: bool, upright: bool, mirror: bool = True
-) -> Pose:
+def make_pose(parts: Sequence[Part], size: int, rng: random.Random, *, soft: bool, upright: bool) -> Pose:
     """A pose that fits the parts into the frame; one in seven partly leaves it.
 
-    `soft` things bend; `upright` ones stand straight; `mirror` allows left and right to change places.
+    `soft` things bend; `upright` ones stand straight.
     """
     chance = rng.random()
     if upright or chance < 0.82:
@@ -87,8 +90,7 @@ def make_pose(
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     stretch = math.exp(rng.gauss(0, 0.1))
     lean = np.array([[stretch, rng.gauss(0, 0.05)], [0.0, 1 / stretch]])
-    side = rng.choice((-1.0, 1.0))
-    flip = np.diag([side if mirror else 1.0, 1.0])
+    flip = np.diag([rng.choice((-1.0, 1.0)), 1.0])
     matrix = np.eye(3)
     matrix[:2, :2] = turn @ lean @ flip
     matrix[2, :2] = rng.gauss(0, 0.06), rng.gauss(0, 0.08)

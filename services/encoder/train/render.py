@@ -93,14 +93,7 @@ def view(product: RenderedProduct, number: int, size: int = 128) -> Image.Image:
     plain = rng.random() < 0.25
     hung = not plain and product.category in HANGABLE and rng.random() < 0.35
     held = not (plain or hung) and product.category in HOLDABLE and rng.random() < 0.18
-    pose = make_pose(
-        product.parts,
-        canvas,
-        rng,
-        soft=product.soft,
-        upright=hung or plain,
-        mirror=product.pattern != "graphic",
-    )
+    pose = make_pose(product.parts, canvas, rng, soft=product.soft, upright=hung or plain)
 
     back = _scene(canvas, rng, light, plain=plain, hung=hung)
     if hung:
@@ -194,6 +187,8 @@ def _face(parts: Sequence[Part]) -> tuple[float, ...]:
     mask = Image.new("L", (small, small))
     pen = ImageDraw.Draw(mask)
     for part in parts:
+        if part.width and part.role != "main":  # one prints over seams
+            continue
         points = [(float(x), float(y)) for x, y in (part.points / REACH + 1) * (small / 2)]
         _stroke(pen, part, points, 255 if part.role == "main" else 0, small / REACH)
     rows = np.flatnonzero(np.asarray(mask).any(1))
@@ -219,15 +214,15 @@ def _face(parts: Sequence[Part]) -> tuple[float, ...]:
 def _drawn(product: RenderedProduct, pose: Pose, size: int) -> tuple[Image.Image, Image.Image]:
     """The product before nothing: its colours (RGB) and its outline (L), size x size."""
     side = size * 5 // 4
+    face = _face(product.parts) if product.pattern in patterns.PLACED else _ANYWHERE
+    reads = product.pattern == "graphic" and pose.mirrored  # letters stay legible on a mirrored shape
+    if reads:
+        face = (1 - face[0], *face[1:])
     flat = _surface(
-        product.pattern,
-        product.material,
-        product.paint,
-        product.accent,
-        _face(product.parts) if product.pattern in patterns.PLACED else _ANYWHERE,
-        side,
-        product.seed,
+        product.pattern, product.material, product.paint, product.accent, face, side, product.seed
     )
+    if reads:
+        flat = flat.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     texture = pose.wrapped(flat)
     layer, outline = Image.new("RGB", (size, size), product.paint), Image.new("L", (size, size))
     pen, edge = ImageDraw.Draw(layer), ImageDraw.Draw(outline)

@@ -68,7 +68,7 @@ def test_views_have_the_size_asked_for() -> None:
 
 @pytest.mark.parametrize("category", CATEGORY_NAMES)
 def test_every_category_is_drawn_and_shows_its_colour(category: str) -> None:
-    """The same views in red and in blue differ in a fair part of the picture, more so in the plain ones."""
+    """The same view painted red and painted blue differs in a fair part of the picture."""
     product = dataclasses.replace(make_product(11, category), material="matte")
     shares = [_surface(product, number).mean() for number in range(4)]
     assert max(shares) > 0.02
