@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from services.encoder.train.colours import COLOURS
 from services.encoder.train.photos import read_rows, titled_rows
-from services.encoder.train.render import SHAPES, RenderedProduct, make_product, view
+from services.encoder.train.render import RenderedProduct, make_product, view
+from services.encoder.train.shapes import SHAPES
 from services.encoder.train.titles import CATEGORIES, PATTERNS
 
 #: Drawn sample products have seeds of their own, beyond those of training and validation.
