@@ -201,7 +201,8 @@ def table(bars: list[Bar], title: str) -> Table:
     """The bars for people to read."""
     shown = Table(title=title, title_justify="left", box=box.SIMPLE)
     for column in ("bar", "figure", "target", "met", "on"):
-        shown.add_column(column, justify="right" if column in ("figure", "target") else "left")
+        aside = "right" if column in ("figure", "target") else "left"
+        shown.add_column(column, justify=aside, no_wrap=column != "on")
     words = {True: "[green]yes[/green]", False: "[red]no[/red]", None: ""}
     for bar in bars:
         shown.add_row(*bar.row(), words[bar.met], bar.note)
@@ -227,7 +228,9 @@ def main(
         rows = [asdict(bar) | {"met": bar.met} for bar in bars]
         print(json.dumps({"encoder": encoder, "bars": json_ready(rows)}, indent=1))
     else:
-        Console().print(table(bars, f"{encoder} on what it was not trained on"))
+        # A file or a pipe has no width: leave the notes on one line.
+        console = Console() if Console().is_terminal else Console(width=160)
+        console.print(table(bars, f"{encoder} on what it was not trained on"))
 
 
 def json_ready(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
