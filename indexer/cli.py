@@ -49,6 +49,23 @@ def index(
     ] = None,
     collection: Annotated[str | None, typer.Option(help="Collection to index into.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Encoder to index with.")] = None,
+    switch: Annotated[
+        bool,
+        typer.Option(
+            "--switch",
+            help="Change the encoder of a collection while it is served: build a new one, then switch to it.",
+        ),
+    ] = False,
+    keep_old: Annotated[
+        bool, typer.Option("--keep-old", help="Leave the old collection in the store after --switch.")
+    ] = False,
+    lossy: Annotated[
+        bool,
+        typer.Option("--lossy", help="Switch even if pictures of stored products can no longer be read."),
+    ] = False,
+    grace: Annotated[
+        float, typer.Option(min=0, help="Seconds that searchers get to follow a --switch.")
+    ] = 30.0,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Products encoded at a time.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -65,13 +82,36 @@ def index(
     # Made anew rather than copied, so that what is given is validated.
     settings = Settings(**given) if given else get_settings()  # type: ignore[arg-type]
     mapping = dict(_assignment(text) for text in map or [])
+    if switch:
+        if watch or prune:
+            raise InvalidInput(
+                "--switch changes the encoder and does nothing else.",
+                mend="Use --watch or --prune in a run after it.",
+                field="switch",
+            )
+        from indexer.switch_cli import run_switch
+        from services.catalogue.readers import open_catalogue
+
+        opened = open_catalogue(catalogue, mapping=mapping, images=images)
+        raise typer.Exit(
+            run_switch(settings, opened, keep_old=keep_old, lossy=lossy, grace=grace, as_json=as_json)
+        )
     if watch:
-        raise typer.Exit(_watch(catalogue, settings, mapping, images, prune, as_json))
+        raise typer.Exit(_watch(catalogue, settings, encoder, mapping, images, prune, as_json))
+    settings = _served(settings, encoder)
     raise typer.Exit(
         exit_code(
             run_index(catalogue, settings, mapping=mapping, images=images, prune=prune, as_json=as_json)
         )
     )
+
+
+def _served(settings: Settings, encoder: str | None = None) -> Settings:
+    """The settings for the collection that is served; `encoder` is kept if it was given, to be checked."""
+    from services.store.alias import served
+
+    now = served(settings)
+    return now if encoder is None else now.model_copy(update={"encoder": encoder})
 
 
 def run_index(
@@ -112,7 +152,7 @@ def _assignment(text: str) -> tuple[str, str]:
 def _run(
     catalogue: Catalogue, settings: Settings, encoder: Encoder | None, prune: bool, as_json: bool
 ) -> Report:
-    with _Bar(quiet=as_json) as bar, _interrupts(bar):
+    with Bar(quiet=as_json) as bar, interruptible(bar):
         # Now, so that log lines go above the bar.
         from services.telemetry import configure_logging
 
@@ -129,7 +169,7 @@ def _run(
     if as_json:
         typer.echo(json.dumps(report.as_dict(), ensure_ascii=False))
     else:
-        _print(report)
+        print_report(report)
     return report
 
 
@@ -141,13 +181,17 @@ def _load_encoder(settings: Settings) -> Encoder:
 
 def _watch(
     path: Path,
-    settings: Settings,
+    named: Settings,
+    wanted: str | None,
     mapping: Mapping[str, str],
     images: Path | None,
     prune: bool,
     as_json: bool,
 ) -> int:
-    """Index at every change until interrupted; a catalogue that is broken for a while is waited out."""
+    """Index at every change until interrupted; a catalogue that is broken for a while is waited out.
+
+    Follows the collection if its encoder is changed meanwhile, unless one was `wanted`.
+    """
     from indexer.watch import changes
     from services.catalogue.readers import open_catalogue
 
@@ -155,11 +199,14 @@ def _watch(
     catalogue = open_catalogue(path, mapping=mapping, images=images)
     first = True
     try:
+        settings = _served(named, wanted)
         encoder = _load_encoder(settings)
         for _ in changes(catalogue, ignore=settings.data_dir):
             try:
                 if not first:
                     catalogue = open_catalogue(path, mapping=mapping, images=images)
+                    if (now := _served(named, wanted)) != settings:
+                        settings, encoder = now, _load_encoder(now)
                 _run(catalogue, settings, encoder, prune, as_json)
             except VitrineError as error:
                 if first:
@@ -173,7 +220,7 @@ def _watch(
 
 
 @contextmanager
-def _interrupts(bar: _Bar) -> Iterator[None]:
+def interruptible(bar: Bar) -> Iterator[None]:
     """Ctrl-C and SIGTERM end the command with a sentence on how to go on."""
 
     def interrupt(*_: Any) -> None:
@@ -202,7 +249,7 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:,.0f} products/s" if task.speed else "", style="progress.data.speed")
 
 
-class _Bar:
+class Bar:
     """Progress on stderr: rows done, products a second, time left. Silent where nobody looks."""
 
     def __init__(self, *, quiet: bool) -> None:
@@ -220,7 +267,7 @@ class _Bar:
         #: Products stored so far, unchanged ones left out.
         self.stored = 0
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Bar:
         self._progress.start()
         return self
 
@@ -242,7 +289,7 @@ class _Bar:
         self._progress.update(self._task, completed=counts.done, total=total, of=of, description=doing)
 
 
-def _print(report: Report) -> None:
+def print_report(report: Report) -> None:
     console, counts = Console(), report.counts
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(justify="right")

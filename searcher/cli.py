@@ -16,8 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from searcher.answer import Answer, ScoredHit
-from searcher.engine import Engine, open_engine
+from searcher.engine import open_engine
 from searcher.filters import parse_assignments
+from searcher.live import AnyEngine, open_live
 from searcher.query import Part, Query
 from services.catalogue.images import decode_image, read_image_bytes
 from services.errors import ImageError, InvalidInput, NotFound
@@ -86,7 +87,7 @@ def search(
 
 
 def run(
-    settings: Settings, *, engine: Engine | None = None, announce: Callable[[str], None] = typer.echo
+    settings: Settings, *, engine: AnyEngine | None = None, announce: Callable[[str], None] = typer.echo
 ) -> None:
     """Serve until interrupted; `announce` is told in one line where, as soon as requests are answered.
 
@@ -100,7 +101,7 @@ def run(
     configure_logging(settings)
     with (
         closing(_listen(settings.host, settings.port)) as listener,
-        closing(engine or open_engine(settings)) as own,
+        closing(engine or open_live(settings)) as own,
     ):
         try:
             own.check()

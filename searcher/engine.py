@@ -349,9 +349,14 @@ def _stored(point: Point) -> StoredProduct:
 
 
 def open_engine(settings: Settings) -> Engine:
-    """The engine of these settings. Raises `EncoderUnavailable`, `StoreUnavailable`."""
+    """The engine of the collection that the settings name, as it is served now, with its encoder.
+
+    Raises `EncoderUnavailable`, `StoreUnavailable`.
+    """
     # Imported here, because they pull in model and store libraries that users of `Engine` may not need.
     from services.encoder.registry import load_encoder
+    from services.store.alias import served
     from services.store.factory import open_store
 
+    settings = served(settings)
     return Engine(settings, load_encoder(settings), open_store(settings))

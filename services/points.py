@@ -70,6 +70,7 @@ def check_encoder(meta: CollectionMeta, encoder: Encoder) -> None:
     if not stored.same_space(encoder.identity):
         raise EncoderMismatch(
             f"The collection was indexed with {stored}, but the encoder now set is {encoder.identity}.",
-            mend=f"Set VITRINE_ENCODER={stored.name}, or index again into another VITRINE_COLLECTION.",
+            mend=f"Set VITRINE_ENCODER={stored.name}, or change over while it is being served: "
+            f"vitrine index CATALOGUE --encoder {encoder.identity.name} --switch.",
             field="encoder",
         )

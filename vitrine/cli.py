@@ -46,6 +46,7 @@ def demo(
     The sample is the folder of real photos that VITRINE_SAMPLE_CATALOGUE names, where it is there, and
     drawn products otherwise. Run again, it goes on from what is done.
     """
+    from services.store.alias import served
     from vitrine.sample import find_sample
 
     console = Console()
@@ -54,7 +55,7 @@ def demo(
     settings = settings.model_copy(update={"data_dir": settings.data_dir / "demo", "collection": "demo"})
     sample = find_sample(settings.sample_catalogue, settings.data_dir, products)
     console.print(f"Sample catalogue: {sample.what} ({sample.catalogue})")
-    run_index(sample.catalogue, settings, images=sample.images, prune=True)
+    run_index(sample.catalogue, served(settings), images=sample.images, prune=True)
     if not only_index:
         run_service(settings if port is None else settings.model_copy(update={"port": port}))
 

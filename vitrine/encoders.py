@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from services.errors import EncoderUnavailable
+from services.errors import EncoderUnavailable, StoreUnavailable
 from services.settings import Settings, get_settings
 
 encoder_app = typer.Typer(help="The model that turns pictures and words into vectors.", no_args_is_help=True)
@@ -106,19 +107,75 @@ def encoder_add(
         typer.echo(f"{name} is ready: {encoder.dim}-d, {_size(encoder.bytes)} in memory.")
 
 
+@encoder_app.command("use")
+def encoder_use(
+    name: Annotated[str, typer.Argument(help="An encoder, as in VITRINE_ENCODER.")],
+    keep_old: Annotated[
+        bool, typer.Option("--keep-old", help="Leave the old collection in the store.")
+    ] = False,
+    lossy: Annotated[
+        bool,
+        typer.Option("--lossy", help="Switch even if pictures of stored products can no longer be read."),
+    ] = False,
+    grace: Annotated[float, typer.Option(min=0, help="Seconds that searchers get to follow.")] = 30.0,
+    as_json: _Json = False,
+) -> None:
+    """Change the encoder: encode all stored products anew, then switch to the new collection.
+
+    On a Qdrant server the old collection is served all the while. An embedded one can be open in one
+    process only: with a running service, use vitrine index CATALOGUE --encoder NAME --switch.
+    """
+    from indexer.switch_cli import run_switch
+
+    settings = Settings(encoder=name)
+    code = run_switch(settings, None, keep_old=keep_old, lossy=lossy, grace=grace, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@encoder_app.command("tidy")
+def encoder_tidy(as_json: _Json = False) -> None:
+    """Remove collections that a change of encoder has left: kept old ones, and one that was given up."""
+    from services.store.alias import open_alias
+    from services.store.factory import open_store
+
+    settings = get_settings()
+    with closing(open_alias(settings)) as alias:
+        live = alias.read().live
+        left = [name for name in alias.collections() if name != live]
+        for name in left:
+            with closing(open_store(settings.model_copy(update={"collection": name}))) as store:
+                store.drop()
+        if left:
+            alias.switch(live)
+    if as_json:
+        typer.echo(json.dumps({"serving": live, "removed": left}))
+    else:
+        typer.echo(f"Removed {', '.join(left) or 'nothing'}; {live} is served.")
+
+
 @encoder_app.command("info")
 def encoder_info(as_json: _Json = False) -> None:
-    """Show the encoder that is set: what it is, how large, where it runs."""
+    """Show the encoder in use: what it is, how large, where it runs."""
     from services.encoder.registry import describe, load_encoder
 
-    _show(describe(load_encoder(get_settings())), as_json)
+    _show(describe(load_encoder(_in_use(get_settings()))), as_json)
+
+
+def _in_use(settings: Settings) -> Settings:
+    """The settings with the encoder of the served collection, if its store can be asked."""
+    from services.store.alias import served
+
+    try:
+        return served(settings)
+    except StoreUnavailable:
+        return settings
 
 
 def _rows(settings: Settings) -> list[_Row]:
     from services.encoder.choices import DEFAULT, KNOWN
     from services.encoder.hub import is_downloaded
 
-    used = settings.encoder.strip()
+    used = _in_use(settings).encoder.strip()
     rows = []
     for choice in KNOWN:
         parameters, dim, image_size = choice.parameters, choice.dim, choice.image_size

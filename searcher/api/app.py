@@ -20,7 +20,7 @@ from searcher.api.middleware import BodyLimit, EncodedProductPaths, RequestLog
 from searcher.api.openapi import install_openapi
 from searcher.api.problems import install_handlers
 from searcher.api.security import SecurityHeaders
-from searcher.engine import Engine, open_engine
+from searcher.live import AnyEngine, open_live
 from services.settings import Settings, get_settings
 
 log = structlog.get_logger("searcher.api")
@@ -35,7 +35,7 @@ class _Static(StaticFiles):
         return response
 
 
-def create_app(settings: Settings | None = None, engine: Engine | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, engine: AnyEngine | None = None) -> FastAPI:
     """The application. Without `engine`, it is built from `settings` when the application starts and
     closed when it stops; one that is given is left to the caller."""
     settings = settings or get_settings()
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        own = await anyio.to_thread.run_sync(open_engine, settings) if engine is None else None
+        own = await anyio.to_thread.run_sync(open_live, settings) if engine is None else None
         if own is not None:
             context.use(own)
         await anyio.to_thread.run_sync(context.engine.warm_up)

@@ -13,7 +13,7 @@ from searcher.api.metrics import Metrics
 from searcher.api.pictures import Pictures
 from searcher.api.problems import UnsupportedType
 from searcher.api.workers import Workers
-from searcher.engine import Engine
+from searcher.live import AnyEngine
 from services.errors import InvalidInput, StoreUnavailable
 from services.settings import Settings
 
@@ -22,7 +22,7 @@ class Context:
     """State of one application. Searches, pictures and probes wait in lines of their own, so that none
     holds up the others."""
 
-    def __init__(self, settings: Settings, engine: Engine | None) -> None:
+    def __init__(self, settings: Settings, engine: AnyEngine | None) -> None:
         self.settings = settings
         self._engine = engine
         self.metrics = Metrics()
@@ -32,13 +32,13 @@ class Context:
         self.probing = Workers(2, 64)
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> AnyEngine:
         """The engine. Raises `StoreUnavailable` before the application has started."""
         if self._engine is None:
             raise StoreUnavailable("The service is starting.", mend="Try again in a moment.")
         return self._engine
 
-    def use(self, engine: Engine | None) -> None:
+    def use(self, engine: AnyEngine | None) -> None:
         """Answer with this engine from now on."""
         self._engine = engine
 

@@ -12,7 +12,7 @@ from searcher.api.problems import invalid
 from searcher.api.reading import parse_json
 from searcher.api.schemas import MAX_PRODUCTS
 from searcher.api.sources import named_bytes
-from searcher.engine import Engine
+from searcher.live import AnyEngine
 from searcher.upsert import NewProduct
 from services.catalogue.product import Product
 from services.catalogue.values import attribute
@@ -27,7 +27,7 @@ class Stored:
     rejected: list[dict[str, Any]]
 
 
-def store_products(body: bytes, engine: Engine) -> Stored:
+def store_products(body: bytes, engine: AnyEngine) -> Stored:
     """Store the product or products of a JSON body; durable once this returns.
 
     Raises `InvalidInput` if the body is no product, no list of them, or too long a list.
@@ -65,7 +65,7 @@ def store_products(body: bytes, engine: Engine) -> Stored:
     )
 
 
-def _new_product(record: Any, engine: Engine) -> NewProduct:
+def _new_product(record: Any, engine: AnyEngine) -> NewProduct:
     if not isinstance(record, dict):
         raise InvalidInput("The product is no object.", mend='Send {"id": "sku-1", ...}.', field="body")
     # A record that was read over HTTP may be changed and sent back as it is.

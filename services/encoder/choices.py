@@ -48,7 +48,7 @@ KNOWN = (
         0,
         0,
         0,
-        "as Vitrine",
+        "Apache-2.0",
         "",
     ),
     Choice(

@@ -103,7 +103,7 @@ class StoreFolder:
 
     def write_meta(self, meta: CollectionMeta) -> None:
         """Replace the metadata; after a crash the file holds the old or the new, whole."""
-        self._write_json(self._meta, encode_meta(meta))
+        write_json(self._meta, encode_meta(meta))
 
     def create(self, meta: CollectionMeta, make_shard: Callable[[Path], None]) -> None:
         """Make the collection: `make_shard` fills the folder it is given. Needs the lock."""
@@ -111,7 +111,7 @@ class StoreFolder:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
         make_shard(draft / "shard")
-        self._write_json(draft / "meta.json", encode_meta(meta))
+        write_json(draft / "meta.json", encode_meta(meta))
         os.replace(draft, self._store)
         _sync_folder(self.path)
 
@@ -128,14 +128,16 @@ class StoreFolder:
             _sync_folder(self.path)
         self.tidy()
 
-    def _write_json(self, path: Path, data: object) -> None:
-        draft = path.with_suffix(".tmp")
-        with open(draft, "w", encoding="utf-8") as file:
-            json.dump(data, file, ensure_ascii=False, indent=1, allow_nan=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-        _sync_folder(path.parent)
+
+def write_json(path: Path, data: object) -> None:
+    """Replace a file by JSON, atomically: after a crash it holds the old or the new, whole."""
+    draft = path.with_suffix(".tmp")
+    with open(draft, "w", encoding="utf-8") as file:
+        json.dump(data, file, ensure_ascii=False, indent=1, allow_nan=False)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+    _sync_folder(path.parent)
 
 
 def _sync_folder(path: Path) -> None:

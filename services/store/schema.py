@@ -147,6 +147,7 @@ def check_width(stored: CollectionMeta, asked: CollectionMeta) -> None:
         raise EncoderMismatch(
             f"The collection holds {stored.dim}-d vectors of {name}, "
             f"but the encoder now set makes {asked.dim}-d ones.",
-            mend=f"Set VITRINE_ENCODER={name}, or index again into another VITRINE_COLLECTION.",
+            mend=f"Set VITRINE_ENCODER={name}, or change over while it is being served: "
+            f"vitrine index CATALOGUE --encoder {asked.encoder.get('name', 'ENCODER')} --switch.",
             field="encoder",
         )

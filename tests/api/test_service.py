@@ -91,7 +91,7 @@ async def test_the_application_builds_and_closes_its_own_engine(open_shop, monke
         built.append(Engine(settings, shop.engine.encoder, open_store(settings)))
         return built[-1]
 
-    monkeypatch.setattr("searcher.api.app.open_engine", build)
+    monkeypatch.setattr("searcher.api.app.open_live", build)
     app = create_app(shop.settings)
     client = call(app)
     problem(await client.get("/search?q=mug"), 503, None)

@@ -12,6 +12,7 @@ import pytest
 from qdrant_client import QdrantClient
 
 from services.settings import Settings
+from services.store.alias import Alias, FileAlias, ServerAlias
 from services.store.base import CollectionMeta, Point, VectorStore
 from services.store.edge import EdgeStore
 from services.store.server import ServerStore
@@ -34,24 +35,41 @@ class Place:
         )
         self._client: QdrantClient | None = None
 
-    def connect(self) -> VectorStore:
+    def connect(self, collection: str | None = None) -> VectorStore:
+        settings = self.settings.model_copy(update={"collection": collection or self.settings.collection})
         match self.kind:
             case "edge":
-                return EdgeStore(self.settings)
+                return EdgeStore(settings)
             case "server":
-                return ServerStore(self.settings)
+                return ServerStore(settings)
+        return ServerStore(settings, self._connected(reopen=collection is None), exclusive=True)
+
+    def alias(self) -> Alias:
+        match self.kind:
+            case "edge":
+                return FileAlias(self.settings)
+            case "server":
+                return ServerAlias(self.settings)
+        return ServerAlias(self.settings, self._connected(reopen=False), exclusive=True)
+
+    def _connected(self, *, reopen: bool) -> QdrantClient:
+        match self.kind:
             case "client-memory":
                 self._client = self._client or QdrantClient(":memory:")
-            case "client-disk":
+            case "client-disk" if reopen or self._client is None:
                 if self._client is not None:
                     self._client.close()
                 folder = str(self.settings.data_dir / "client")
                 self._client = QdrantClient(path=folder, force_disable_check_same_thread=True)
-        return ServerStore(self.settings, self._client, exclusive=True)
+        assert self._client is not None
+        return self._client
 
     def clear(self) -> None:
         if self.kind == "server":
-            self.connect().drop()
+            alias = self.alias()
+            for name in alias.collections():
+                self.connect(name).drop()
+            alias.close()
         if self._client is not None:
             self._client.close()
 
