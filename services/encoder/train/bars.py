@@ -132,7 +132,8 @@ def drawn_bars(measured: Measured) -> list[Bar]:
 
 
 def cost_bars(encoder: Encoder, name: str) -> list[Bar]:
-    """Bars on size and time; the encoder must be on the CPU. Times are medians of 50 on one thread."""
+    """Bars on size and time; the encoder must be on the CPU. Times are medians of 50, of the
+    processor, on one thread."""
     pixels = np.random.default_rng(0).integers(0, 256, (TIMED[1], TIMED[0], 3), dtype=np.uint8)
     picture = Image.fromarray(pixels)
     threads = torch.get_num_threads()
@@ -146,29 +147,29 @@ def cost_bars(encoder: Encoder, name: str) -> list[Bar]:
         Bar("weights", weight_bytes(encoder, name) / 1e6, 20.0, at_most=True, unit="MB"),
         Bar(
             f"one picture of {TIMED[0]} x {TIMED[1]}, one core", image[0], 15.0, at_most=True, unit="ms",
-            note=f"preprocessing and encoding; {image[1]:.1f} ms of it on the processor",
+            note=f"preprocessing and encoding, processor time; {image[1]:.1f} ms by the wall clock",
         ),
         Bar(
             "one text, one core", text[0], 5.0, at_most=True, unit="ms",
-            note=f"{text[1]:.1f} ms of it on the processor",
+            note=f"processor time; {text[1]:.1f} ms by the wall clock",
         ),
     ]  # fmt: skip
 
 
 def milliseconds(call: Callable[[], object], times: int = 50) -> tuple[float, float]:
-    """Median time of a call in ms, by the wall clock and of this thread on the processor.
+    """Median time of a call in ms: on the processor, over all threads, and by the wall clock.
 
-    On a busy machine the first holds waiting for others, the second does not.
+    They are the same on an idle machine; on a busy one the second holds waiting for others.
     """
     for _ in range(5):
         call()
-    wall, own = [], []
+    own, wall = [], []
     for _ in range(times):
-        begun, spent = time.perf_counter(), time.thread_time()
+        begun, spent = time.perf_counter(), time.process_time()
         call()
+        own.append(1000 * (time.process_time() - spent))
         wall.append(1000 * (time.perf_counter() - begun))
-        own.append(1000 * (time.thread_time() - spent))
-    return statistics.median(wall), statistics.median(own)
+    return statistics.median(own), statistics.median(wall)
 
 
 def weight_bytes(encoder: Encoder, name: str) -> int:
