@@ -17,6 +17,12 @@ from services.encoder.train.colours import COLOURS, INDEX, srgb_to_lab
 from services.encoder.train.garment import Floats, Pixels, clusters, lab_of
 from services.encoder.train.titles import NONE, UNKNOWN
 
+#: Pixels that are clustered at most: more change no name.
+_ENOUGH = 4000
+
+#: Lightness counts less than hue and chroma: it varies with the light.
+_WEIGHTS = np.array([0.7, 1, 1], dtype=np.float32)
+
 #: The least share of the garment that the main and the second colour hold.
 _MAIN, _ACCENT = 0.45, 0.12
 
@@ -81,16 +87,18 @@ def balance(rgb: Pixels) -> Pixels:
     The tint is judged by the least coloured pixels only: a red blanket is no red light.
     """
     picture = rgb.astype(np.float32)
-    low, high = np.quantile(picture.mean(-1), (0.01, 0.97))
+    few = picture[::3, ::3]
+    low, high = np.quantile(few.mean(-1), (0.01, 0.97))
     low = min(float(low), 20.0)
-    levelled = (picture - low) * (240 / max(float(high) - low, 170.0))
-    lab = lab_of(np.clip(levelled, 0, 255).astype(np.uint8))
+    gain = 240 / max(float(high) - low, 170.0)
+    few = np.clip((few - low) * gain, 0, 255)
+    lab = lab_of(few.astype(np.uint8))
     chroma = np.hypot(lab[..., 1], lab[..., 2])
     neutral = (chroma < 22) & (lab[..., 0] > 35) & (lab[..., 0] < 97)
     if neutral.mean() > 0.08:
-        mean = levelled[neutral].mean(0)
-        levelled = levelled * (1 + 0.15 * (mean.mean() / (mean + 1e-3) - 1))
-    return np.asarray(np.clip(levelled, 0, 255), dtype=np.uint8)
+        mean = few[neutral].mean(0)
+        gain = gain * (1 + 0.15 * (mean.mean() / (mean + 1e-3) - 1))
+    return np.asarray(np.clip((picture - low) * gain, 0, 255), dtype=np.uint8)
 
 
 def patches(rgb: Pixels, mask: Pixels, count: int = 6) -> list[Patch]:
@@ -105,7 +113,7 @@ def patches(rgb: Pixels, mask: Pixels, count: int = 6) -> list[Patch]:
     light = pixels.mean(-1)
     kept = pixels[(light >= np.quantile(light, 0.03)) & (light <= np.quantile(light, 0.98))]
     pixels = kept if len(kept) > 40 else pixels
-    lab = srgb_to_lab(pixels)
+    lab = srgb_to_lab(pixels[:: 1 + len(pixels) // _ENOUGH])
     label, centres = clusters(lab, min(count, len(lab)))
     groups = [[index] for index in range(len(centres)) if (label == index).any()]
     found = [Patch.of(lab[np.isin(label, group)], len(lab)) for group in groups]
@@ -127,8 +135,21 @@ def _gap(one: Patch, two: Patch) -> float:
 
 def name_of(lab: Floats) -> int:
     """Index into `COLOURS` of a CIELAB colour [3]: that of the nearest example."""
-    gap = (_EXAMPLE_LAB - lab) * np.array([0.7, 1, 1], dtype=np.float32)
+    gap = (_EXAMPLE_LAB - lab) * _WEIGHTS
     return int(_EXAMPLE_COLOUR[(gap**2).sum(-1).argmin()])
+
+
+def around(rgb: Pixels, mask: Pixels) -> Floats:
+    """The colours of what lies around the garment, CIELAB [k, 3], of a balanced picture."""
+    near = cv2.dilate(mask, np.ones((25, 25), dtype=np.uint8)) - cv2.dilate(
+        mask, np.ones((5, 5), dtype=np.uint8)
+    )
+    pixels = rgb[near > 0]
+    lab = srgb_to_lab(pixels[:: 1 + len(pixels) // _ENOUGH])
+    if len(lab) < 40:
+        return np.zeros((0, 3), dtype=np.float32)
+    label, centres = clusters(lab, 4)
+    return centres[np.bincount(label, minlength=4) > 0.06 * len(label)]
 
 
 def garment_colours(rgb: Pixels, mask: Pixels) -> tuple[int, int, dict[int, float]]:
@@ -136,34 +157,30 @@ def garment_colours(rgb: Pixels, mask: Pixels) -> tuple[int, int, dict[int, floa
     picture; `mask` is uint8 [h, w].
 
     Colours are indices into `COLOURS`. The main colour is UNKNOWN if none holds a clear share; the second
-    is NONE if the garment has one colour, UNKNOWN if that is not clear.
+    is NONE if the garment has one colour, UNKNOWN if that is not clear: if it may be the shade of a fold,
+    or a piece of what lies around the garment.
     """
-    found = patches(balance(rgb), mask)
+    balanced = balance(rgb)
+    found = patches(balanced, mask)
     shares: dict[int, float] = {}
+    families: dict[str, float] = {}
     for patch in found:
         shares[patch.colour] = shares.get(patch.colour, 0.0) + patch.share
-    families: dict[str, float] = {}
-    for colour, share in shares.items():
-        families[COLOURS[colour].family] = families.get(COLOURS[colour].family, 0.0) + share
+        family = COLOURS[patch.colour].family
+        families[family] = families.get(family, 0.0) + patch.share
     if not families:
         return UNKNOWN, UNKNOWN, {}
-    ranked = sorted(families, key=lambda family: -families[family])
-    main = ranked[0]
-    if families[main] < _MAIN:
+    family = max(families, key=lambda name: families[name])
+    if families[family] < _MAIN:
         return UNKNOWN, UNKNOWN, shares
-    best = _largest(shares, main)
-    others = [family for family in ranked[1:] if families[family] >= _ACCENT]
-    distinct = [family for family in others if _distinct(best, _largest(shares, family))]
-    if distinct:
-        return best, _largest(shares, distinct[0]), shares
-    return best, UNKNOWN if others or families[main] < 0.8 else NONE, shares
-
-
-def _largest(shares: dict[int, float], family: str) -> int:
-    members = [colour for colour in shares if COLOURS[colour].family == family]
-    return max(members, key=lambda colour: shares[colour])
-
-
-def _distinct(one: int, two: int) -> bool:
-    lab = srgb_to_lab([COLOURS[one].rgb, COLOURS[two].rgb])
-    return float(np.linalg.norm(lab[0] - lab[1])) > 35
+    main = next(patch for patch in found if COLOURS[patch.colour].family == family)
+    others = [patch for patch in found if COLOURS[patch.colour].family != family]
+    strong = [patch for patch in others if patch.share >= _ACCENT]
+    if not strong:
+        return main.colour, NONE if families[family] > 0.9 else UNKNOWN, shares
+    second = strong[0]
+    ground = around(balanced, mask)
+    leaked = any(float(np.linalg.norm(second.lab - colour)) < 14 for colour in ground)
+    if leaked or float(np.linalg.norm((main.lab - second.lab) * _WEIGHTS)) < 33:
+        return main.colour, UNKNOWN, shares
+    return main.colour, second.colour, shares

@@ -47,7 +47,7 @@ def described(photo: Photo, pixels: Pixels, garment: Garment) -> Photo:
     if not garment.sure:
         return dataclasses.replace(photo, colour=UNKNOWN, accent=UNKNOWN, pattern=None)
     colour, accent, _ = garment_colours(pixels, garment.mask)
-    pattern = garment_pattern(pixels, garment.mask)
+    pattern = garment_pattern(pixels, garment.mask, photo.category)
     return dataclasses.replace(photo, colour=colour, accent=accent, pattern=pattern)
 
 

@@ -44,14 +44,17 @@ def _plain(name: str, side: int = MASK_SIDE) -> Image.Image:
     return Image.new("RGB", (side, side), COLOURS[INDEX[name]].rgb)
 
 
-def _striped(ground: str, stripe: str, side: int, *, checked: bool = False) -> Image.Image:
+def _striped(ground: str, stripe: str, side: int) -> Image.Image:
     cloth = _plain(ground, side)
-    draw = ImageDraw.Draw(cloth)
     for start in range(0, side, 16):
-        draw.rectangle((0, start, side, start + 6), fill=COLOURS[INDEX[stripe]].rgb)
-        if checked:
-            draw.rectangle((start, 0, start + 6, side), fill=COLOURS[INDEX[stripe]].rgb)
+        ImageDraw.Draw(cloth).rectangle((0, start, side, start + 6), fill=COLOURS[INDEX[stripe]].rgb)
     return cloth
+
+
+def _checked(ground: str, stripe: str, side: int) -> Image.Image:
+    """Gingham: woven of stripes both ways, and so of half the colour where one crosses the ground."""
+    one_way = _striped(ground, stripe, side)
+    return Image.blend(one_way, one_way.transpose(Image.Transpose.TRANSPOSE), 0.5)
 
 
 @pytest.mark.parametrize("name", ["red", "blue", "green", "black", "white", "yellow", "purple"])
@@ -85,16 +88,19 @@ def test_a_second_colour_is_named_and_a_motley_garment_has_no_main_one() -> None
     assert garment_colours(pixels, mask.astype(np.uint8))[0] == UNKNOWN
 
 
-@pytest.mark.parametrize("pattern", ["plain", "striped", "checked"])
+@pytest.mark.parametrize("pattern", ["plain", "striped", "checked", "graphic"])
 def test_patterns_are_told_apart(pattern: str) -> None:
     side = 256
     cloths = {
         "plain": _plain("teal", side),
+        "graphic": _plain("teal", side),
         "striped": _striped("white", "navy", side),
-        "checked": _striped("white", "red", side, checked=True),
+        "checked": _checked("white", "red", side),
     }
+    ImageDraw.Draw(cloths["graphic"]).ellipse((100, 80, 150, 130), fill="white", outline="red", width=8)
     pixels, mask = _picture(cloths[pattern])
-    assert garment_pattern(pixels, mask.astype(np.uint8)) == pattern
+    category = "shirt" if pattern == "checked" else "t-shirt"
+    assert garment_pattern(pixels, mask.astype(np.uint8), category) == pattern
 
 
 def test_a_photo_and_its_mask_come_upright_and_square(tmp_path: Path) -> None:
