@@ -48,16 +48,20 @@ def move(pixels: Bytes, masks: Bytes, scenes: Bytes, share: float, rng: np.rando
     return moved
 
 
-def augment(pixels: Bytes, size: int, generator: torch.Generator) -> Tensor:
+def augment(pixels: Bytes, size: int, generator: torch.Generator, *, strength: float = 1.0) -> Tensor:
     """Random crop, turn, squeeze, mirror, light, blur, noise, erasing.
 
-    uint8 [n, s, s, 3] -> float32 [n, 3, size, size] in -1..1. One affine grid does all the geometry.
+    uint8 [n, s, s, 3] -> float32 [n, 3, size, size] in -1..1. `strength`, 0..1, scales how far and how
+    often: little data takes 1, pictures that are seen a few times only learn more with less. One affine grid
+    does all the geometry.
     """
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255)
-    images = _warp(images, size, generator)
-    images = _light(images, generator)
-    images = _sharpness(images, generator)
-    return _erase(images, generator).clamp_(0, 1).sub_(0.5).div_(0.5)
+    if size <= images.shape[-1] // 2:
+        images = functional.avg_pool2d(images, 2)
+    images = _warp(images, size, generator, strength)
+    images = _light(images, generator, strength)
+    images = _sharpness(images, generator, strength)
+    return _erase(images, generator, strength).clamp_(0, 1).sub_(0.5).div_(0.5)
 
 
 def plain(pixels: Bytes, size: int) -> Tensor:
@@ -75,17 +79,17 @@ def _some(generator: torch.Generator, n: int, share: float) -> Tensor:
     return (torch.rand(n, generator=generator) < share).nonzero().flatten()
 
 
-def _warp(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
+def _warp(images: Tensor, size: int, generator: torch.Generator, strength: float) -> Tensor:
     n = len(images)
-    angle = _uniform(generator, -0.35, 0.35, n) * (torch.rand(n, generator=generator) < 0.7)
+    angle = strength * _uniform(generator, -0.3, 0.3, n)
     # Photos of garments lie any way round now and then.
-    anyway = torch.rand(n, generator=generator) < 0.1
+    anyway = torch.rand(n, generator=generator) < 0.07 * strength
     angle = torch.where(anyway, _uniform(generator, -math.pi, math.pi, n), angle)
-    scale = _uniform(generator, 0.55, 1.1, n)
-    stretch = torch.exp(_uniform(generator, -0.25, 0.25, n))
-    shear = _uniform(generator, -0.15, 0.15, n)
+    scale = 1.05 - strength * _uniform(generator, 0.0, 0.4, n)
+    stretch = torch.exp(strength * _uniform(generator, -0.2, 0.2, n))
+    shear = strength * _uniform(generator, -0.12, 0.12, n)
     mirror = (torch.rand(n, generator=generator) < 0.5).float() * 2 - 1
-    room = (1.1 - scale).clamp(min=0) * 0.85 + 0.05
+    room = (1.05 - scale) * 0.85 + 0.05
     theta = torch.zeros(n, 2, 3)
     theta[:, 0, 0], theta[:, 0, 1] = scale * stretch * angle.cos() * mirror, -scale * (angle.sin() + shear)
     theta[:, 1, 0], theta[:, 1, 1] = scale * angle.sin() * mirror, scale / stretch * angle.cos()
@@ -94,30 +98,30 @@ def _warp(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
-def _light(images: Tensor, generator: torch.Generator) -> Tensor:
+def _light(images: Tensor, generator: torch.Generator, strength: float) -> Tensor:
     n = len(images)
-    gain = _uniform(generator, 0.7, 1.3, n, 1, 1, 1)
-    lift = _uniform(generator, -0.08, 0.08, n, 1, 1, 1)
-    gamma = torch.exp(_uniform(generator, -0.25, 0.25, n, 1, 1, 1))
-    tint = 1 + _uniform(generator, -0.05, 0.05, n, 3, 1, 1)
+    gain = 1 + strength * _uniform(generator, -0.25, 0.25, n, 1, 1, 1)
+    lift = strength * _uniform(generator, -0.08, 0.08, n, 1, 1, 1)
+    gamma = torch.exp(strength * _uniform(generator, -0.25, 0.25, n, 1, 1, 1))
+    tint = 1 + strength * _uniform(generator, -0.05, 0.05, n, 3, 1, 1)
     return (((images.clamp(0, 1) ** gamma - 0.5) * gain + 0.5 + lift) * tint).clamp_(0, 1)
 
 
-def _sharpness(images: Tensor, generator: torch.Generator) -> Tensor:
+def _sharpness(images: Tensor, generator: torch.Generator, strength: float) -> Tensor:
     n = len(images)
-    blurred = _some(generator, n, 0.15)
+    blurred = _some(generator, n, 0.15 * strength)
     images[blurred] = functional.avg_pool2d(images[blurred], 3, 1, 1, count_include_pad=False)
-    sharp = _some(generator, n, 0.1)
+    sharp = _some(generator, n, 0.1 * strength)
     soft = functional.avg_pool2d(images[sharp], 3, 1, 1, count_include_pad=False)
     images[sharp] = images[sharp] * 1.8 - soft * 0.8
-    noisy = _some(generator, n, 0.15)
+    noisy = _some(generator, n, 0.15 * strength)
     images[noisy] += torch.randn(images[noisy].shape, generator=generator) * 0.05
     return images
 
 
-def _erase(images: Tensor, generator: torch.Generator) -> Tensor:
+def _erase(images: Tensor, generator: torch.Generator, strength: float) -> Tensor:
     size = images.shape[-1]
-    for index in _some(generator, len(images), 0.35).tolist():
+    for index in _some(generator, len(images), 0.3 * strength).tolist():
         height, width = (int(v) for v in torch.randint(size // 8, size // 2, (2,), generator=generator))
         top, left = (int(v) for v in torch.randint(0, size - size // 3, (2,), generator=generator))
         images[index, :, top : top + height, left : left + width] = torch.rand(3, 1, 1, generator=generator)

@@ -24,13 +24,18 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from torch import Tensor
+from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from services.encoder.train.augment import augment, backgrounds, move
+from services.encoder.train.colours import COLOURS
 from services.encoder.train.data import Pictures, Samples, batches
-from services.encoder.train.losses import objective
+from services.encoder.train.losses import classified, objective
 from services.encoder.train.model import encode_text
 from services.encoder.train.titles import (
+    CATEGORY_NAMES,
+    MATERIAL_NAMES,
+    PATTERN_NAMES,
     category_names,
     colour_names,
     matches,
@@ -58,35 +63,49 @@ class Recipe:
     steps: int = 12_000
     minutes: float = 170.0
     #: Share of the run until which pictures have that side, pixels.
-    sizes: tuple[tuple[float, int], ...] = ((0.4, 48), (0.75, 64), (1.0, 80))
-    batch: int = 128
+    sizes: tuple[tuple[float, int], ...] = ((0.35, 48), (0.8, 64), (1.0, 80))
+    #: Share of the run from which texts take part; linear classifiers alone teach the image tower before.
+    words_from: float = 0.3
+    batch: int = 64
     photo_share: float = 0.4
     #: Titles a batch that are wrong by one attribute.
-    near: int = 32
+    near: int = 24
     #: Share of photos put on another background.
-    moved: float = 0.35
-    learning_rate: float = 2e-3
+    moved: float = 0.25
+    #: How strongly drawn pictures and photos are augmented, 0..1.
+    drawn_strength: float = 0.3
+    photo_strength: float = 0.8
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warmup: int = 150
     pair_weight: float = 0.3
-    name_weights: tuple[float, ...] = (1.0, 0.5, 0.5, 0.25)
+    #: Of what is `NAMED`, for the names as for the classifiers.
+    name_weights: tuple[float, ...] = (1.5, 0.5, 0.5, 0.25)
     ema: float = 0.998
     seed: int = 0
 
 
 @dataclass
-class Batch:
-    """Augmented pictures [n, 3, s, s], token ids of titles [t, context], products [n], codes [n, 4] of
-    what is `NAMED`, token ids of all those names and how many each has, and who matches whom [t, n]."""
+class Words:
+    """Token ids of titles [t, context], and who matches whom [t, n]; token ids of all names of what is
+    `NAMED`, and how many each has."""
 
-    images: Tensor
-    tokens: Tensor
-    product: Tensor
-    codes: Tensor
-    names: Tensor
-    counts: list[int]
+    titles: Tensor
     match: Tensor
     unsure: Tensor
+    names: Tensor
+    counts: list[int]
+
+
+@dataclass
+class Batch:
+    """Augmented pictures [n, 3, s, s], codes [n, 4] of what is `NAMED`, products [n], and the words if they
+    take part yet."""
+
+    images: Tensor
+    codes: Tensor
+    product: Tensor
+    words: Words | None
 
 
 @dataclass
@@ -147,7 +166,7 @@ def make_batches(
             for samples in batches(drawn, photos, recipe.batch, recipe.photo_share, seed, near=recipe.near):
                 if scenes is not None:
                     samples.pixels = move(samples.pixels, samples.masks, scenes, recipe.moved, chance)
-                if not offer(_batch(samples, pace.size, tokenize, words, generator)):
+                if not offer(_batch(samples, pace, tokenize, words, generator)):
                     return
         except BaseException as error:  # handed to the loop, which raises it
             offer(error)
@@ -164,25 +183,36 @@ def make_batches(
 
 
 def _batch(
-    samples: Samples, size: int, tokenize: Tokenize, words: random.Random, generator: torch.Generator
+    samples: Samples, pace: Pace, tokenize: Tokenize, words: random.Random, generator: torch.Generator
 ) -> Batch:
-    match, unsure = matches(samples.said, samples.codes)
-    names = (category_names(words), colour_names(words), pattern_names(words), material_names(words))
+    recipe, size, drawn = pace.recipe, pace.size, int((samples.product >= 0).sum())
+    images = [augment(samples.pixels[:drawn], size, generator, strength=recipe.drawn_strength)]
+    if drawn < len(samples.pixels):
+        images.append(augment(samples.pixels[drawn:], size, generator, strength=recipe.photo_strength))
     return Batch(
-        augment(samples.pixels, size, generator),
-        tokenize(samples.titles),
-        torch.from_numpy(samples.product),
+        torch.cat(images),
         torch.from_numpy(samples.codes[:, list(NAMED.values())]),
-        tokenize([name for kind in names for name in kind]),
-        [len(kind) for kind in names],
-        torch.from_numpy(match),
-        torch.from_numpy(unsure),
+        torch.from_numpy(samples.product),
+        _words(samples, tokenize, words) if pace.done >= recipe.words_from else None,
     )
 
 
-def _optimizer(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    flat = [p for p in model.parameters() if p.ndim < 2]
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
+def _words(samples: Samples, tokenize: Tokenize, words: random.Random) -> Words:
+    match, unsure = matches(samples.said, samples.codes)
+    names = (category_names(words), colour_names(words), pattern_names(words), material_names(words))
+    return Words(
+        tokenize(samples.titles),
+        torch.from_numpy(match),
+        torch.from_numpy(unsure),
+        tokenize([name for kind in names for name in kind]),
+        [len(kind) for kind in names],
+    )
+
+
+def _optimizer(modules: list[torch.nn.Module], recipe: Recipe) -> torch.optim.AdamW:
+    parameters = [p for module in modules for p in module.parameters()]
+    flat = [p for p in parameters if p.ndim < 2]
+    matrices = [p for p in parameters if p.ndim >= 2]
     groups = [
         {"params": matrices, "weight_decay": recipe.weight_decay},
         {"params": flat, "weight_decay": 0.0},
@@ -211,7 +241,8 @@ def train(
     torch.set_flush_denormal(True)
     model.to(memory_format=torch.channels_last)
     average = AveragedModel(model)
-    optimizer = _optimizer(model, recipe)
+    heads = classifiers(model).to(device)
+    optimizer = _optimizer([model, heads], recipe)
     log: list[dict[str, Any]] = []
     pace = Pace(recipe)
     if checkpoint.exists():
@@ -219,6 +250,7 @@ def train(
         if state["recipe"] != asdict(recipe):
             raise SystemExit(f"{checkpoint} is of another recipe; remove it, or train with that one.")
         model.load_state_dict(state["model"])
+        heads.load_state_dict(state["heads"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         pace.step, pace.seconds, log = int(state["step"]), float(state["seconds"]), json.loads(state["log"])
@@ -232,6 +264,7 @@ def train(
             "seconds": pace.seconds,
             "log": json.dumps(log),
             "model": model.state_dict(),
+            "heads": heads.state_dict(),
             "average": average.state_dict(),
             "optimizer": optimizer.state_dict(),
         }
@@ -256,7 +289,7 @@ def train(
         try:
             while pace.done < 1:
                 begun = time.monotonic()
-                losses.append(_step(model, optimizer, next(stream), pace.rate, recipe, device))
+                losses.append(_step(model, heads, optimizer, next(stream), pace.rate, recipe, device))
                 pace.step += 1
                 _average(average, model, min(recipe.ema, (1 + pace.step) / (10 + pace.step)))
                 took = time.monotonic() - begun
@@ -299,8 +332,20 @@ def _average(average: AveragedModel, model: torch.nn.Module, decay: float) -> No
             averaged.copy_(own)
 
 
+def classifiers(model: Any) -> torch.nn.ModuleList:
+    """A linear classifier over the image embedding, before it is normalised, for all that is `NAMED`.
+
+    They teach the image tower from the first step, while words still have to find their place; nothing of
+    them ships.
+    """
+    kinds = (CATEGORY_NAMES, COLOURS, PATTERN_NAMES, MATERIAL_NAMES)
+    width = model.text.text_projection.shape[1]
+    return torch.nn.ModuleList(torch.nn.Linear(width, len(kind)) for kind in kinds)
+
+
 def _step(
     model: Any,
+    heads: torch.nn.ModuleList,
     optimizer: torch.optim.Optimizer,
     batch: Batch,
     rate: float,
@@ -311,22 +356,23 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = rate
     images = batch.images.to(device, memory_format=torch.channels_last, non_blocking=True)
-    image = model.encode_image(images, normalize=True)
-    text = encode_text(model, batch.tokens.to(device))
-    names = encode_text(model, batch.names.to(device))
-    loss = objective(
-        model,
-        image,
-        text,
-        names=names.split(batch.counts),
-        codes=batch.codes.to(device),
-        product=batch.product.to(device),
-        match=batch.match.to(device),
-        unsure=batch.unsure.to(device),
-        kind=recipe.loss,
-        pair_weight=recipe.pair_weight,
-        name_weights=recipe.name_weights,
-    )
+    codes = batch.codes.to(device)
+    embedding = model.encode_image(images)
+    loss = classified(embedding, heads, codes, recipe.name_weights)
+    if (words := batch.words) is not None:
+        loss = loss + objective(
+            model,
+            functional.normalize(embedding, dim=-1),
+            encode_text(model, words.titles.to(device)),
+            names=encode_text(model, words.names.to(device)).split(words.counts),
+            codes=codes,
+            product=batch.product.to(device),
+            match=words.match.to(device),
+            unsure=words.unsure.to(device),
+            kind=recipe.loss,
+            pair_weight=recipe.pair_weight,
+            name_weights=recipe.name_weights,
+        )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)

@@ -7,7 +7,7 @@ is unknown) take no part.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -60,6 +60,21 @@ def named(image: Tensor, names: Tensor, scale: Tensor, codes: Tensor) -> Tensor:
     if not known.any():
         return image.sum() * 0
     return functional.cross_entropy(scale * image[known] @ names.T, codes[known], label_smoothing=0.05)
+
+
+def classified(embedding: Tensor, heads: Iterable[Any], codes: Tensor, weights: Sequence[float]) -> Tensor:
+    """Cross-entropy of linear classifiers, one for each attribute, over embeddings [n, d].
+
+    `codes` is int [n, attributes]; pictures of unknown code (below 0) take no part.
+    """
+    loss = embedding.sum() * 0
+    for column, (head, weight) in enumerate(zip(heads, weights, strict=True)):
+        known = codes[:, column] >= 0
+        if known.any():
+            loss = loss + weight * functional.cross_entropy(
+                head(embedding[known]), codes[known, column], label_smoothing=0.05
+            )
+    return loss
 
 
 def same_product(image: Tensor, product: Tensor, scale: Tensor) -> Tensor:

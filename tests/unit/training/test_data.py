@@ -103,3 +103,19 @@ def test_augmented_pictures_keep_shape_and_range_and_follow_the_generator() -> N
     assert float(one.min()) >= -1 and float(one.max()) <= 1
     assert not torch.equal(one, augment(pixels, 64, torch.Generator().manual_seed(6)))
     assert plain(pixels, 64).shape == (4, 3, 64, 64)
+
+
+def test_weaker_augmentation_stays_closer_to_the_picture() -> None:
+    y, x = np.mgrid[0:STORED, 0:STORED] / STORED
+    picture = np.stack([x, y, (x + y) / 2], -1) * 255
+    pixels = np.repeat(picture[None].astype(np.uint8), 32, axis=0)
+
+    def distance(strength: float) -> float:
+        seen = augment(pixels, 64, torch.Generator().manual_seed(2), strength=strength)
+        # Mirrored or not, whichever is nearer: that half of them are mirrored is not a matter of strength.
+        plainly = plain(pixels, 64)
+        gaps = [(seen - other).abs().mean((1, 2, 3)) for other in (plainly, plainly.flip(3))]
+        return float(torch.minimum(*gaps).mean())
+
+    assert distance(0.0) < distance(0.3) < distance(1.0)
+    assert distance(0.0) < 0.06

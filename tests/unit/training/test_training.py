@@ -13,7 +13,7 @@ from open_clip.loss import ClipLoss, SigLipLoss
 
 from services.encoder.train import loop
 from services.encoder.train.data import Pictures
-from services.encoder.train.losses import MatchInfoNCE, MatchSigLip, named, same_product
+from services.encoder.train.losses import MatchInfoNCE, MatchSigLip, classified, named, same_product
 from services.encoder.train.measure import Measured, class_map, text_to_image, zero_shot_accuracy
 from services.encoder.train.model import build, config, encode_text, load_weights, save_weights
 from services.encoder.train.render import SHAPES, make_product, view
@@ -73,6 +73,22 @@ def test_pictures_are_drawn_to_their_name_and_unknown_ones_left_alone() -> None:
     assert gradient[0, 0] < 0 < gradient[0, 1]
     assert not gradient[1].any()
     assert named(image, names, scale, torch.tensor([-2, -2])).item() == 0
+
+
+def test_classifiers_teach_what_is_known_and_leave_the_rest_alone() -> None:
+    embedding = torch.randn(3, 8, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    heads = [torch.nn.Linear(8, 4), torch.nn.Linear(8, 2)]
+    codes = torch.tensor([[1, 0], [3, -2], [-2, -2]])
+    loss = classified(embedding, heads, codes, (1.0, 0.5))
+    (gradient,) = torch.autograd.grad(loss, embedding, retain_graph=True)
+    assert gradient[0].any() and gradient[1].any() and not gradient[2].any()
+    expected = torch.nn.functional.cross_entropy(
+        heads[0](embedding[:2]), torch.tensor([1, 3]), label_smoothing=0.05
+    ) + 0.5 * torch.nn.functional.cross_entropy(
+        heads[1](embedding[:1]), torch.tensor([0]), label_smoothing=0.05
+    )
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert classified(embedding, heads, torch.full((3, 2), -2), (1.0, 0.5)).item() == 0
 
 
 def tiny_data() -> Pictures:
@@ -147,6 +163,18 @@ def test_pictures_grow_and_the_rate_falls_with_steps_or_minutes_whichever_is_fur
     assert loop.Pace(recipe, 20, seconds=600).done == 1
 
 
+def test_words_take_part_from_their_share_of_the_run_on(tmp_path: Path) -> None:
+    def text_weights(steps: int, words_from: float) -> torch.Tensor:
+        recipe = replace(RECIPE, steps=steps, words_from=words_from, weight_decay=0.0)
+        model: Any = run(tmp_path / f"{steps}-{words_from}", recipe)[0]
+        weights: torch.Tensor = model.text.text_projection
+        return weights
+
+    torch.manual_seed(0)
+    assert torch.equal(text_weights(3, 1.0), text_weights(1, 1.0))
+    assert not torch.equal(text_weights(3, 0.0), text_weights(3, 1.0))
+
+
 def test_the_averaged_model_is_sound_in_both_towers(tmp_path: Path) -> None:
     model: Any = run(tmp_path / "run")[0]
     with torch.inference_mode():
@@ -166,7 +194,7 @@ def test_texts_cut_to_their_length_have_the_same_embedding() -> None:
 
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
-    recipe = replace(RECIPE, steps=40, warmup=5, ema=0.9)
+    recipe = replace(RECIPE, steps=40, warmup=5, ema=0.9, words_from=0.0)
     _, log = run(tmp_path / "run", recipe, every=10)
     assert log[-1]["loss"] < log[0]["loss"]
 
