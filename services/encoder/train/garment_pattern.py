@@ -115,7 +115,7 @@ def garment_pattern(rgb: Pixels, mask: Pixels, category: str) -> str | None:
     inner = np.asarray(cv2.erode(mask, np.ones((7, 7), dtype=np.uint8)), dtype=np.uint8)
     signal = contrast(rgb, mask)
     found = spots(signal, inner)
-    if len(found.contrast) < 6 or not found.middle.any():
+    if len(found.contrast) < 6 or found.middle.all() or not found.middle.any():
         return None
     low, half, high = (float(v) for v in np.quantile(found.contrast, (0.25, 0.5, 0.9)))
     lines = waves(signal, inner)
@@ -125,15 +125,17 @@ def garment_pattern(rgb: Pixels, mask: Pixels, category: str) -> str | None:
             return "striped"
         if lines.power > 6.3 and lines.one_way > 0.75 and lines.two_way > 0.75:
             return "striped"
-        two_ways = lines.two_way > 0.5 and lines.one_way < 0.6
+        two_ways = lines.two_way > 0.56 and lines.one_way < 0.6
         if category in _CHECKED and lines.power > 7.1 and two_ways and low > 8:
             return "checked"
     middle = found.contrast[found.middle]
     if high < 3.4 and half < 2.3 and float(middle.max()) < 4.6:
         return "plain"
     if category in _PRINTED and low < 4.5 and lines.one_way < 0.45:
-        striking = found.across[found.middle][middle > max(9.0, 3 * low)]
-        # Wider than a row of buttons.
-        if len(striking) >= 3 and float(np.ptp(striking)) > 0.1:
+        striking = found.contrast > max(9.0, 3 * low)
+        chest = found.across[found.middle & striking]
+        # Wider than a row of buttons, and not a band that goes on to the sleeves.
+        on_chest, elsewhere = (float(striking[at].mean()) for at in (found.middle, ~found.middle))
+        if len(chest) >= 3 and float(np.ptp(chest)) > 0.1 and elsewhere < 0.5 * on_chest:
             return "graphic"
     return None
