@@ -165,7 +165,8 @@ def fixed_splits() -> dict[str, str]:
 
 
 def _new_splits(folder: Path, rows: list[dict[str, str]]) -> dict[str, str]:
-    """How the lists came about: near-duplicates share the id of their group, and so their fate."""
+    """How the lists were drawn, for a folder without: near-duplicates share the id of their group, and so
+    their fate."""
     with ProcessPoolExecutor() as pool:
         thumbnails = list(pool.map(_thumbnail, [folder / row["image"] for row in rows], chunksize=32))
     splits = {}
@@ -174,17 +175,6 @@ def _new_splits(folder: Path, rows: list[dict[str, str]]) -> dict[str, str]:
         share = int(digest[:8], 16) / 2**32
         splits[row["id"]] = "test" if share < 0.15 else "validation" if share < 0.23 else "train"
     return splits
-
-
-def write_splits(photos: Iterable[Photo]) -> None:
-    """Fix the lists of test and validation photos once and for all; does nothing if they are written."""
-    if fixed_splits():
-        return
-    SPLITS.mkdir(exist_ok=True)
-    listed = list(photos)
-    for name in ("test", "validation"):
-        ids = [photo.id for photo in listed if photo.split == name]
-        (SPLITS / f"{name}.txt").write_text("\n".join(ids) + "\n")
 
 
 def _thumbnail(path: Path, side: int = 64) -> npt.NDArray[np.uint8]:
