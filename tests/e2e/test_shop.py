@@ -41,12 +41,12 @@ def vitrine(folder: Path, *arguments: str, code: int = 0, **more: str) -> subpro
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(folder: Path, *arguments: str, **more: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A command that serves; yields its address as soon as it prints one."""
     process = subprocess.Popen(
         [sys.executable, "-m", "vitrine.cli", *arguments],
         cwd=folder,
-        env=environment(folder),
+        env=environment(folder, **more),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
