@@ -38,13 +38,12 @@ class Sample:
 def find_sample(photos: Path, folder: Path, products: int, *, quiet: bool = False) -> Sample:
     """The photos in `photos` with made titles if they are there, else `products` drawn ones.
 
-    Written below `folder` once and found there from then on; a run cut short leaves nothing half-made.
+    Written below `folder`, drawn ones once only; a run cut short leaves nothing half-made.
     """
     if (photos / "products.csv").is_file():
         path = folder / "photos.csv"
-        if not path.exists():
-            total = len(read_rows(photos))
-            _write(path, titled_rows(photos), total, "naming colours", quiet)
+        # Written anew each time, at no cost: what is known of the photos comes with the package.
+        _write(path, titled_rows(photos), len(read_rows(photos)), "naming photos", quiet)
         return Sample(path, photos, "real photos of clothing", True)
     path = folder / f"drawn-{products}" / "products.csv"
     if not path.exists():
