@@ -202,8 +202,10 @@ def table(bars: list[Bar], title: str) -> Table:
     """The bars for people to read."""
     shown = Table(title=title, title_justify="left", box=box.SIMPLE)
     for column in ("bar", "figure", "target", "met", "on"):
-        aside = "right" if column in ("figure", "target") else "left"
-        shown.add_column(column, justify=aside, no_wrap=column != "on")
+        if column in ("figure", "target"):
+            shown.add_column(column, justify="right", no_wrap=True)
+        else:
+            shown.add_column(column, no_wrap=column != "on")
     words = {True: "[green]yes[/green]", False: "[red]no[/red]", None: ""}
     for bar in bars:
         shown.add_row(*bar.row(), words[bar.met], bar.note)

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from rich.progress import track
 
 from services.encoder.train.photos import load_with_mask, read_photos
-from services.encoder.train.render import SHAPES, make_product, view
+from services.encoder.train.render import make_product, view
+from services.encoder.train.shapes import SHAPES
 from services.encoder.train.titles import Attributes, make_title, near_title, product_attributes
 
 #: Side of the stored pictures: a little larger than what the network sees, to crop from.

@@ -285,7 +285,7 @@ def train(
     losses: list[float] = []
     stream = make_batches(drawn, photos, recipe, tokenize, pace)
     with Progress(*columns, refresh_per_second=1) as progress:
-        task = progress.add_task("", total=1.0, completed=pace.done, shown="")
+        task = progress.add_task("", total=1000, completed=round(1000 * pace.done), shown="")
         try:
             while pace.done < 1:
                 begun = time.monotonic()
@@ -297,7 +297,7 @@ def train(
                 shown = (
                     f"step {pace.step}, loss {np.mean(losses[-100:]):.3f}, {recipe.batch / took:.0f} images/s"
                 )
-                progress.update(task, completed=pace.done, shown=shown)
+                progress.update(task, completed=1000 * pace.done, shown=shown)
                 if pace.step % every == 0 or pace.done >= 1:
                     average.eval()
                     figures = {
@@ -364,7 +364,7 @@ def _step(
             model,
             functional.normalize(embedding, dim=-1),
             encode_text(model, words.titles.to(device)),
-            names=encode_text(model, words.names.to(device)).split(words.counts),
+            names=torch.split(encode_text(model, words.names.to(device)), words.counts),
             codes=codes,
             product=batch.product.to(device),
             match=words.match.to(device),

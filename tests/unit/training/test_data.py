@@ -12,7 +12,8 @@ import torch
 from services.encoder.train.augment import augment, backgrounds, move, plain
 from services.encoder.train.colours import COLOURS, srgb_to_lab
 from services.encoder.train.data import STORED, Pictures, batches, rendered
-from services.encoder.train.render import SHAPES, make_product, view
+from services.encoder.train.render import make_product, view
+from services.encoder.train.shapes import SHAPES
 from services.encoder.train.titles import CATEGORY_NAMES, UNKNOWN, matches
 
 

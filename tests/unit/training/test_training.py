@@ -16,7 +16,8 @@ from services.encoder.train.data import Pictures
 from services.encoder.train.losses import MatchInfoNCE, MatchSigLip, classified, named, same_product
 from services.encoder.train.measure import Measured, class_map, text_to_image, zero_shot_accuracy
 from services.encoder.train.model import build, config, encode_text, load_weights, save_weights
-from services.encoder.train.render import SHAPES, make_product, view
+from services.encoder.train.render import make_product, view
+from services.encoder.train.shapes import SHAPES
 from services.encoder.train.titles import CATEGORIES, CATEGORY_NAMES, product_attributes
 from services.encoder.train.tokenizer import CONTEXT_LENGTH
 
