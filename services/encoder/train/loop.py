@@ -58,9 +58,9 @@ class Recipe:
     """
 
     tower: str = "resnet10t"
-    image_size: int = 96
+    image_size: int = 80
     loss: str = "infonce"
-    steps: int = 12_000
+    steps: int = 60_000
     minutes: float = 170.0
     #: Share of the run until which pictures have that side, pixels.
     sizes: tuple[tuple[float, int], ...] = ((0.35, 48), (0.8, 64), (1.0, 80))
