@@ -197,7 +197,7 @@ def test_settings_lists_every_variable_and_hides_keys(tmp_path: Path) -> None:
 def test_encoder_info_tells_what_ships(tmp_path: Path) -> None:
     facts = json.loads(vitrine(tmp_path, "encoder", "info", "--json").stdout)
     assert facts["name"] == "vitrine-compact"
-    assert facts["parameters"] <= 8_000_000 and 96 <= facts["image_size"] <= 128
+    assert facts["parameters"] <= 8_000_000 and 64 <= facts["image_size"] <= 128
 
 
 @pytest.mark.skipif(not (PHOTOS / "products.csv").exists(), reason="needs the real clothing photos")
