@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -213,10 +214,7 @@ def _shipped() -> tuple[int, int, int]:
         for key in file.keys():  # noqa: SIM118  # the file is no mapping
             # Running statistics of batch norms are stored beside the parameters, but are none.
             if not key.rsplit(".", 1)[-1].startswith(("running_", "num_batches")):
-                size = 1
-                for side in file.get_slice(key).get_shape():
-                    size *= side
-                parameters += size
+                parameters += math.prod(file.get_slice(key).get_shape())
     return parameters, config["embed_dim"], config["vision_cfg"]["image_size"]
 
 

@@ -20,7 +20,7 @@ from rich.progress import track
 from services.encoder.train.photos import load_with_mask, read_photos
 from services.encoder.train.render import make_product, view
 from services.encoder.train.shapes import SHAPES
-from services.encoder.train.titles import Attributes, make_title, near_title, product_attributes
+from services.encoder.train.titles import Attributes, make_title, near_title
 
 #: Side of the stored pictures: a little larger than what the network sees, to crop from.
 STORED = 128
@@ -113,13 +113,9 @@ def photographed(folder: Path, *, cache: Path) -> dict[str, Pictures]:
             path, pixels=np.stack([one for one, _ in loaded]), masks=np.stack([two for _, two in loaded])
         )
     arrays = np.load(path)
-    codes = [
-        product_attributes(photo.category, photo.colour, photo.pattern, None, photo.accent).row()
-        for photo in photos
-    ]
     everything = Pictures(
         arrays["pixels"],
-        np.asarray(codes, dtype=np.int64),
+        np.asarray([photo.attributes.row() for photo in photos], dtype=np.int64),
         -1 - np.arange(len(photos)),
         [photo.id for photo in photos],
         arrays["masks"],

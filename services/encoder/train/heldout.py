@@ -17,7 +17,6 @@ from services.encoder.train.data import rendered
 from services.encoder.train.measure import Array, Codes, Measured
 from services.encoder.train.photos import Photo, read_photos
 from services.encoder.train.photos import load as load_photo
-from services.encoder.train.titles import product_attributes
 from services.settings import Settings
 
 #: Seeds of rendered products to measure with lie beyond those of training and validation.
@@ -42,11 +41,7 @@ def unseen_photos(folder: Path) -> list[Photo]:
 
 def codes_of(photos: Sequence[Photo]) -> Codes:
     """What is known of photos, by label and by measurement: int64 [n, 6]."""
-    rows = [
-        product_attributes(photo.category, photo.colour, photo.pattern, None, photo.accent).row()
-        for photo in photos
-    ]
-    return np.asarray(rows, dtype=np.int64)
+    return np.asarray([photo.attributes.row() for photo in photos], dtype=np.int64)
 
 
 def photographed(photos: Sequence[Photo]) -> HeldOut:

@@ -45,8 +45,23 @@ from services.encoder.train.titles import (
 
 Tokenize = Callable[[list[str]], Tensor]
 
-#: What `Batch.names` and the columns of `Batch.codes` are of, as columns of `Attributes.row`.
-NAMED = {"category": 0, "colour": 1, "pattern": 3, "material": 4}
+
+@dataclass(frozen=True)
+class Named:
+    """An attribute that pictures are classified by: its column in `Attributes.row`, how many codes it has,
+    and one name for each."""
+
+    column: int
+    count: int
+    names: Callable[[random.Random], list[str]]
+
+
+NAMED = (
+    Named(0, len(CATEGORY_NAMES), category_names),
+    Named(1, len(COLOURS), colour_names),
+    Named(3, len(PATTERN_NAMES), pattern_names),
+    Named(4, len(MATERIAL_NAMES), material_names),
+)
 
 
 @dataclass(frozen=True)
@@ -191,7 +206,7 @@ def _batch(
         images.append(augment(samples.pixels[drawn:], size, generator, strength=recipe.photo_strength))
     return Batch(
         torch.cat(images),
-        torch.from_numpy(samples.codes[:, list(NAMED.values())]),
+        torch.from_numpy(samples.codes[:, [kind.column for kind in NAMED]]),
         torch.from_numpy(samples.product),
         _words(samples, tokenize, words) if pace.done >= recipe.words_from else None,
     )
@@ -199,13 +214,12 @@ def _batch(
 
 def _words(samples: Samples, tokenize: Tokenize, words: random.Random) -> Words:
     match, unsure = matches(samples.said, samples.codes)
-    names = (category_names(words), colour_names(words), pattern_names(words), material_names(words))
     return Words(
         tokenize(samples.titles),
         torch.from_numpy(match),
         torch.from_numpy(unsure),
-        tokenize([name for kind in names for name in kind]),
-        [len(kind) for kind in names],
+        tokenize([name for kind in NAMED for name in kind.names(words)]),
+        [kind.count for kind in NAMED],
     )
 
 
@@ -338,9 +352,8 @@ def classifiers(model: Any) -> torch.nn.ModuleList:
     They teach the image tower from the first step, while words still have to find their place; nothing of
     them ships.
     """
-    kinds = (CATEGORY_NAMES, COLOURS, PATTERN_NAMES, MATERIAL_NAMES)
     width = model.text.text_projection.shape[1]
-    return torch.nn.ModuleList(torch.nn.Linear(width, len(kind)) for kind in kinds)
+    return torch.nn.ModuleList(torch.nn.Linear(width, kind.count) for kind in NAMED)
 
 
 def _step(

@@ -7,7 +7,7 @@ is unknown) take no part.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -56,10 +56,7 @@ def named(image: Tensor, names: Tensor, scale: Tensor, codes: Tensor) -> Tensor:
     `image` and `names` are unit features [n, d] and [k, d], `codes` int [n] index the names; pictures of
     unknown code (below 0) take no part.
     """
-    known = codes >= 0
-    if not known.any():
-        return image.sum() * 0
-    return functional.cross_entropy(scale * image[known] @ names.T, codes[known], label_smoothing=0.05)
+    return _of_known(image, codes, lambda known: scale * known @ names.T)
 
 
 def classified(embedding: Tensor, heads: Iterable[Any], codes: Tensor, weights: Sequence[float]) -> Tensor:
@@ -67,14 +64,18 @@ def classified(embedding: Tensor, heads: Iterable[Any], codes: Tensor, weights: 
 
     `codes` is int [n, attributes]; pictures of unknown code (below 0) take no part.
     """
-    loss = embedding.sum() * 0
+    loss = embedding.new_zeros(())
     for column, (head, weight) in enumerate(zip(heads, weights, strict=True)):
-        known = codes[:, column] >= 0
-        if known.any():
-            loss = loss + weight * functional.cross_entropy(
-                head(embedding[known]), codes[known, column], label_smoothing=0.05
-            )
+        loss = loss + weight * _of_known(embedding, codes[:, column], head)
     return loss
+
+
+def _of_known(features: Tensor, codes: Tensor, logits: Callable[[Tensor], Tensor]) -> Tensor:
+    """Cross-entropy of `logits` over the features [n, d] whose code, int [n], is known; 0 if none is."""
+    known = codes >= 0
+    if not known.any():
+        return features.sum() * 0
+    return functional.cross_entropy(logits(features[known]), codes[known], label_smoothing=0.05)
 
 
 def same_product(image: Tensor, product: Tensor, scale: Tensor) -> Tensor:

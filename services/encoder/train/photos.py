@@ -24,7 +24,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from services.encoder.train.colours import COLOURS, INDEX
-from services.encoder.train.titles import NONE, UNKNOWN
+from services.encoder.train.titles import NONE, UNKNOWN, Attributes, product_attributes
 
 #: `test.txt` lists the photos that no training ever sees and no choice is made by, `validation.txt` those
 #: that choices are made by; `garments.csv` has what was measured of each photo.
@@ -50,6 +50,11 @@ class Photo:
     accent: int = UNKNOWN
     pattern: str | None = None
     split: str = "train"
+
+    @property
+    def attributes(self) -> Attributes:
+        """Codes of what is known of it, by label and by measurement; its material is not."""
+        return product_attributes(self.category, self.colour, self.pattern, None, self.accent)
 
     @property
     def colour_name(self) -> str:
