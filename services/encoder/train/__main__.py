@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,16 +12,21 @@ import torch
 import typer
 from open_clip.tokenizer import HFTokenizer
 
+from services.encoder.train.bars import PRODUCTS, measure_bars
 from services.encoder.train.card import write_card
 from services.encoder.train.data import photographed, rendered
-from services.encoder.train.loop import Recipe, train
+from services.encoder.train.heldout import load, unseen_photos
+from services.encoder.train.loop import FURTHER, Recipe, train
 from services.encoder.train.measure import measure
 from services.encoder.train.model import build, config, load_weights, save_weights, write_config
+from services.encoder.train.robustness import measure_robustness
 from services.encoder.train.tokenizer import CONTEXT_LENGTH, train_tokenizer
 
 OUT = Path(__file__).parents[1] / "weights" / "vitrine-compact"
 #: Seeds of validation products lie beyond those of any training set.
 VALIDATION_SEED = 1_000_000
+#: What the card is written from, beside the weights.
+RECORD = "training.json"
 
 
 def main(
@@ -55,6 +60,10 @@ def main(
     every: Annotated[
         int, typer.Option(min=1, help="Steps between validation measurements and checkpoints.")
     ] = 250,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Folder of an encoder trained by this command, to train further than it came."),
+    ] = None,
     compiled: Annotated[
         bool, typer.Option("--compile", help="Compile the image tower: a sixth faster, takes a C++ compiler.")
     ] = False,
@@ -66,6 +75,8 @@ def main(
         tower=tower, image_size=image_size, loss=loss, steps=steps, minutes=minutes, batch=batch,
         photo_share=photo_share, learning_rate=learning_rate, seed=seed,
     )  # fmt: skip
+    if start is not None:
+        recipe = replace(recipe, **FURTHER)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)
     real = photographed(photos, cache=cache) if (photos / "products.csv").exists() else None
@@ -89,8 +100,11 @@ def main(
         return found | measure(model, tokenize, unseen, image_size, "rendered")
 
     checkpoint = cache / "checkpoint.pt"
+    model = build(settings)
+    if start is not None:
+        load_weights(model, start)
     trained, log = train(
-        build(settings).to(device), drawn, real["train"] if real else None, recipe, tokenize,
+        model.to(device), drawn, real["train"] if real else None, recipe, tokenize,
         checkpoint=checkpoint, measure=lambda now: figures(now, "validation"), every=every,
         compiled=compiled,
     )  # fmt: skip
@@ -98,14 +112,20 @@ def main(
     # What ships is the half-precision copy, so that is what the card tells of.
     load_weights(trained, out)
     final = figures(trained, "test")
-    record = {
+    record: dict[str, Any] = {
         "recipe": asdict(recipe), "rendered": {"products": products, "views": views},
         "photos": {name: len(part) for name, part in real.items()} if real else {},
         "parameters": sum(parameter.numel() for parameter in trained.parameters()), "bytes": size,
         "minutes": log[-1]["minutes"], "device": _told(device), "torch": torch.__version__,
         "open_clip": open_clip.__version__, "log": log, "test": final,
+        "before": json.loads((start / RECORD).read_text()) if start is not None else None,
     }  # fmt: skip
-    (out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+    name = f"local-dir:{out}"
+    record["bars"] = [bar.row() for bar in measure_bars(name, photos, cache, PRODUCTS)]
+    if real is not None:
+        rows = measure_robustness(load(name), unseen_photos(photos))
+        record["robustness"] = [row.cells() for row in rows]
+    (out / RECORD).write_text(json.dumps(record, indent=1) + "\n")
     write_card(record, out / "MODEL_CARD.md")
     checkpoint.unlink(missing_ok=True)
     print(json.dumps(final, indent=1))

@@ -83,7 +83,7 @@ def _warp(images: Tensor, size: int, generator: torch.Generator, strength: float
     n = len(images)
     angle = strength * _uniform(generator, -0.3, 0.3, n)
     # Photos of garments lie any way round now and then.
-    anyway = torch.rand(n, generator=generator) < 0.07 * strength
+    anyway = torch.rand(n, generator=generator) < 0.2 * strength
     angle = torch.where(anyway, _uniform(generator, -math.pi, math.pi, n), angle)
     scale = 1.05 - strength * _uniform(generator, 0.0, 0.4, n)
     stretch = torch.exp(strength * _uniform(generator, -0.2, 0.2, n))

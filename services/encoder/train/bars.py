@@ -41,6 +41,8 @@ from services.encoder.train.measure import (
 
 #: Side lengths in pixels of the picture that the time is taken with.
 TIMED = (400, 500)
+#: Rendered products to search among.
+PRODUCTS = 3900
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,7 @@ def main(
     cache: Annotated[Path, typer.Option(help="Folder that drawn pictures are kept in.")] = Path(
         ".vitrine/train"
     ),
-    products: Annotated[int, typer.Option(min=78, help="Rendered products to search among.")] = 3900,
+    products: Annotated[int, typer.Option(min=78, help="Rendered products to search among.")] = PRODUCTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Print every bar with its figure, its target and whether it is met."""

@@ -15,6 +15,10 @@ from open_clip.loss import ClipLoss, SigLipLoss
 from torch import Tensor
 from torch.nn import functional
 
+#: Pictures of one category differ in all else, so they attract each other softly: the temperature of 0.1
+#: that SupCon was found best with, not the sharp one that titles learn.
+_KIND_SCALE = 10.0
+
 #: Logit of a pair that takes no part: its softmax share vanishes, yet 0 * logit stays finite.
 _OUT = -1e4
 
@@ -78,14 +82,14 @@ def _of_known(features: Tensor, codes: Tensor, logits: Callable[[Tensor], Tensor
     return functional.cross_entropy(logits(features[known]), codes[known], label_smoothing=0.05)
 
 
-def same_product(image: Tensor, product: Tensor, scale: Tensor) -> Tensor:
-    """Image-image InfoNCE (SupCon): views of one product attract each other.
+def alike(image: Tensor, labels: Tensor, scale: Tensor | float) -> Tensor:
+    """Image-image InfoNCE (SupCon): pictures of one label attract each other.
 
-    `image` is unit features [n, d], `product` int [n]; pictures whose product has one view only are
-    negatives and no anchors. 0 if there is no pair.
+    `image` is unit features [n, d], `labels` int [n], such as product or category; pictures that are alone
+    with their label are negatives and no anchors. 0 if there is no pair.
     """
     itself = torch.eye(len(image), dtype=torch.bool, device=image.device)
-    match = (product[:, None] == product[None, :]) & ~itself
+    match = (labels[:, None] == labels[None, :]) & ~itself
     if not match.any():
         return image.sum() * 0
     return _soft(scale * image @ image.T, match, itself)
@@ -103,9 +107,10 @@ def objective(
     unsure: Tensor,
     kind: str,
     pair_weight: float,
+    kind_weight: float,
     name_weights: Sequence[float],
 ) -> Tensor:
-    """What training lowers: titles, views of one product, and bare names.
+    """What training lowers: titles, views of one product, products of one category, and bare names.
 
     `kind` is infonce or siglip; `names` are the features of all names of each attribute (categories,
     colours, ...), `codes` int [n, attributes] each picture's own, `name_weights` one for each attribute.
@@ -116,7 +121,9 @@ def objective(
     else:
         loss = MatchInfoNCE().matched(image, text, scale, match, unsure)
     if pair_weight:
-        loss = loss + pair_weight * same_product(image, product, scale)
+        loss = loss + pair_weight * alike(image, product, scale)
+    if kind_weight:
+        loss = loss + kind_weight * alike(image, codes[:, 0], _KIND_SCALE)
     for column, (name, weight) in enumerate(zip(names, name_weights, strict=True)):
         loss = loss + weight * named(image, name, scale, codes[:, column])
     return loss

@@ -13,7 +13,7 @@ from open_clip.loss import ClipLoss, SigLipLoss
 
 from services.encoder.train import loop
 from services.encoder.train.data import Pictures
-from services.encoder.train.losses import MatchInfoNCE, MatchSigLip, classified, named, same_product
+from services.encoder.train.losses import MatchInfoNCE, MatchSigLip, alike, classified, named
 from services.encoder.train.measure import Measured, class_map, text_to_image, zero_shot_accuracy
 from services.encoder.train.model import build, config, encode_text, load_weights, save_weights
 from services.encoder.train.render import make_product, view
@@ -60,10 +60,10 @@ def test_other_pairs_repel_positives_attract_and_doubtful_pairs_take_no_part(
 def test_views_of_one_product_attract_each_other() -> None:
     near = torch.nn.functional.normalize(torch.tensor([[1.0, 0], [1, 0.1], [0, 1], [0.1, 1]]), dim=-1)
     scale = torch.tensor(10.0)
-    right = same_product(near, torch.tensor([0, 0, 1, 1]), scale)
-    wrong = same_product(near, torch.tensor([0, 1, 0, 1]), scale)
+    right = alike(near, torch.tensor([0, 0, 1, 1]), scale)
+    wrong = alike(near, torch.tensor([0, 1, 0, 1]), scale)
     assert right < wrong
-    assert same_product(near, torch.tensor([0, 1, 2, 3]), scale).item() == 0
+    assert alike(near, torch.tensor([0, 1, 2, 3]), scale).item() == 0
 
 
 def test_pictures_are_drawn_to_their_name_and_unknown_ones_left_alone() -> None:
