@@ -13,7 +13,7 @@ import numpy as np
 from searcher.answer import Answer, AnsweredPart, HitWeight, ScoredHit, StoredProduct
 from searcher.encode import QueryEncoder
 from searcher.filters import check_key, without
-from searcher.fusion import Fused, Fusion, make_fusion
+from searcher.fusion import Embeddings, Fused, Fusion, composed, make_fusion
 from searcher.query import Part, Query, clean_text, field_of
 from searcher.retrieve import Candidates, PartVector, tiers
 from searcher.upsert import NewProduct, Upserted, refresh_calibration, upsert
@@ -61,7 +61,7 @@ class Engine:
         self._calibration: Calibration | None = None
         self._closed = False
         self._lock = threading.Lock()
-        make_fusion(settings.fusion, settings)
+        make_fusion(settings.fusion, settings, encoder.identity)
 
     def search(self, query: Query) -> Answer:
         """The page of results for a query. Raises `InvalidInput` for one that makes no sense."""
@@ -73,7 +73,7 @@ class Engine:
         filter = without(query.filter, examples)
         name = query.fusion or self.settings.fusion
         ranked, found, exhausted = self._rank(
-            query, parts, filter, make_fusion(name, self.settings), calibration, clock
+            query, parts, filter, make_fusion(name, self.settings, self.encoder.identity), calibration, clock
         )
         total = found if exhausted else self.store.count(filter)
         hits = self._hits(ranked, labels)
@@ -112,11 +112,14 @@ class Engine:
             filter,
             depth=self.settings.candidates,
             window=self.settings.max_window,
+            composed=composed(fusion, vectors, modalities, weights),
         ):
             clock.lap("retrieve")
+            embeddings = Embeddings(vectors, tier.vectors)
             fused = fusion.score(
-                tier.similarities, tier.mask, modalities, weights, calibration, gram=vectors @ vectors.T
-            )
+                tier.similarities, tier.mask, modalities, weights, calibration,
+                gram=embeddings.gram(), embeddings=embeddings,
+            )  # fmt: skip
             # Equal scores are ordered by id, so that equal searches give equal pages.
             order = np.lexsort((np.array(tier.ids, dtype=np.str_), -fused.scores))
             page = order[max(query.offset - found, 0) : max(query.offset + query.limit - found, 0)]

@@ -28,12 +28,14 @@ class PartVector:
 @dataclass(frozen=True)
 class Candidates:
     """`ids` [c] with raw cosines `similarities` float32 [c, p, f] (NaN where a product lacks the field) and
-    `mask` bool [c, 1, f]. `exhausted` says that no search had more to give."""
+    `mask` bool [c, 1, f]; `vectors` float32 [c, f, d], zero where it lacks it. `exhausted` says that no
+    search had more to give."""
 
     ids: list[str]
     similarities: npt.NDArray[np.float32]
     mask: npt.NDArray[np.bool_]
     exhausted: bool
+    vectors: Vector
 
 
 def tiers(
@@ -44,21 +46,23 @@ def tiers(
     *,
     depth: int,
     window: int,
+    composed: Vector | None = None,
 ) -> Iterator[Candidates]:
     """Candidates in tiers, each searched twice as deep as the one before and without its products.
 
     The first tier is the union of the `depth` best of every search; further ones are only computed if a
     page reaches beyond it. Tiers do not depend on the page asked for, so ranking tier after tier gives
     pages that neither repeat nor skip a product. Ends when searches are exhausted or as deep as
-    `window`, at which point at least `window` products were found if so many match.
+    `window`, at which point at least `window` products were found if so many match. `composed`, float32
+    [f, d], is what the fusion itself would search each field with.
     """
-    queries = _nominators(parts)
+    searches = [(field, query) for query in _nominators(parts) for field in VECTORS]
+    if composed is not None:
+        searches += list(zip(VECTORS, composed, strict=True))
     seen: set[str] = set()
     while True:
         found = [
-            [hit.id for hit in store.search(field, query, depth, filter=filter)]
-            for query in queries
-            for field in VECTORS
+            [hit.id for hit in store.search(field, query, depth, filter=filter)] for field, query in searches
         ]
         exhausted = all(len(ids) < depth for ids in found)
         # A dict keeps the order of nomination, so that equal runs see equal matrices.
@@ -82,7 +86,7 @@ def compare(
     # matrix, so that ties stay ties and are broken by id.
     cosines = np.round(vectors.astype(np.float64) @ queries.T, 7)
     similarities = np.where(present[:, :, None], cosines, np.nan).transpose(0, 2, 1).astype(np.float32)
-    return Candidates(found, similarities, present[:, None, :], exhausted)
+    return Candidates(found, similarities, present[:, None, :], exhausted, vectors)
 
 
 def _nominators(parts: Sequence[PartVector]) -> list[Vector]:

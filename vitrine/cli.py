@@ -20,6 +20,7 @@ from searcher.cli import search, serve
 from services.errors import InvalidInput, VitrineError
 from services.settings import Settings, get_settings
 from vitrine.encoders import encoder_app
+from vitrine.fusion import fusion_app
 
 app = typer.Typer(
     help="Search a shop by words, by pictures, or by both. Start with: vitrine demo",
@@ -134,6 +135,7 @@ def _assignment(text: str) -> tuple[str, str]:
 
 
 app.add_typer(encoder_app, name="encoder")
+app.add_typer(fusion_app, name="fusion")
 
 
 @app.command()

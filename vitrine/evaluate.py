@@ -16,7 +16,7 @@ from rich.table import Table
 from indexer.worker import index_opened
 from searcher.engine import Engine
 from searcher.evaluate.metrics import MEASURES, interval, score
-from searcher.evaluate.queries import Labelled, LabelledQuery, make_queries
+from searcher.evaluate.queries import Facts, LabelledQuery, make_queries
 from searcher.query import Query
 from services.catalogue.product import Product
 from services.catalogue.readers import Catalogue, Row
@@ -116,7 +116,7 @@ def measure(
                 report = index_opened(chosen, own, encoder, store)
             console.print(f"{report.counts.added} products indexed, {report.counts.rejected} rejected.")
             products = _labelled(store, plan)
-            queries = make_queries(products, most=plan.most)
+            queries = make_queries(products, label=plan.label, most=plan.most)
             if not queries:
                 raise InvalidInput(
                     f"No two products share a {plan.label}, so there is nothing to ask.",
@@ -128,16 +128,17 @@ def measure(
             store.close()
 
 
-def _labelled(store: VectorStore, plan: Plan) -> dict[str, Labelled]:
-    found: dict[str, Labelled] = {}
+def _labelled(store: VectorStore, plan: Plan) -> Mapping[str, Facts]:
+    found: dict[str, dict[str, str]] = {}
     cursor: str | None = None
     while True:
         points, cursor = store.scroll(limit=1000, cursor=cursor)
         for point in points:
             product = Product.from_payload(point.payload)
             if label := _value(product, plan.label):
-                attribute = _value(product, plan.attribute) if plan.attribute else None
-                found[point.id] = Labelled(label, attribute)
+                found[point.id] = {plan.label: label}
+                if plan.attribute and (attribute := _value(product, plan.attribute)):
+                    found[point.id][plan.attribute] = attribute
         if cursor is None:
             return found
 

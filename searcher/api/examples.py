@@ -151,7 +151,9 @@ UPSERT = _example(
 )
 DELETE = _example({"deleted": 1})
 FACETS = _example({"key": "category", "values": [{"value": "dress", "count": 273}]})
-FUSIONS = _example({"default": "attention", "names": ["attention", "mean", "weighted", "rrf"]})
+FUSIONS = _example(
+    {"default": "attention", "names": ["attention", "mean", "weighted", "relative", "rrf", "learned"]}
+)
 READY = _example(
     {
         "status": "ready",

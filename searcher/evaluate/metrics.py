@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytrec_eval
@@ -21,14 +21,15 @@ _ASKED = {"success.1,5,10", "P.10", "map", "ndcg_cut.10"}
 
 
 def score(
-    relevant: Mapping[str, Collection[str]], rankings: Mapping[str, Sequence[str]]
+    relevant: Mapping[str, Mapping[str, int]], rankings: Mapping[str, Sequence[str]]
 ) -> dict[str, list[float]]:
     """Value of each measure for each query, in the order of `relevant`.
 
-    `relevant` maps a query to the ids that answer it (at least one), `rankings` to ids, best first.
+    `relevant` maps a query to the ids that answer it (at least one) and their gain, 1 or more, which nDCG
+    alone tells apart; `rankings` to ids, best first.
     """
     evaluator = pytrec_eval.RelevanceEvaluator(
-        {query: dict.fromkeys(ids, 1) for query, ids in relevant.items()}, _ASKED
+        {query: dict(gains) for query, gains in relevant.items()}, _ASKED
     )
     # trec_eval orders by score and breaks ties by id: give every rank a score of its own.
     runs = {

@@ -7,8 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from searcher.fusion.base import Bools, Doubles, Floats, Fused, calibrated, register, softmax, take_off
+from searcher.fusion.base import (
+    Bools,
+    Doubles,
+    Embeddings,
+    Floats,
+    Fused,
+    calibrated,
+    register,
+    softmax,
+    take_off,
+)
 from services.calibration import Calibration
+from services.encoder.base import EncoderIdentity
 from services.errors import InvalidInput
 from services.settings import Settings
 
@@ -56,6 +67,7 @@ class Attention:
         calibration: Calibration,
         *,
         gram: Floats | None = None,
+        embeddings: Embeddings | None = None,
     ) -> Fused:
         """See `Fusion.score`. The score is the sum of weight x calibrated similarity."""
         s, present = calibrated(similarities, mask, modalities, calibration)
@@ -93,5 +105,5 @@ class Attention:
 
 
 @register("attention")
-def _attention(settings: Settings) -> Attention:
+def _attention(settings: Settings, encoder: EncoderIdentity | None) -> Attention:
     return Attention(settings.temperature, settings.part_temperature)

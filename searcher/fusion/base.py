@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.calibration import Calibration
+from services.encoder.base import EncoderIdentity
 from services.errors import InvalidInput
 from services.settings import Settings
 
@@ -28,6 +29,26 @@ class Fused:
     weights: Doubles
 
 
+@dataclass(frozen=True)
+class Embeddings:
+    """What similarities are made of: unit vectors of the query's parts, [p, d], and of the candidates'
+    fields, [c, f, d], zero where a candidate lacks the field."""
+
+    parts: Floats
+    fields: Floats
+
+    def similarities(self) -> Floats:
+        """Cosines [c, p, f]."""
+        count, fields, dim = self.fields.shape
+        flat: Floats = self.fields.reshape(-1, dim) @ self.parts.T
+        return flat.reshape(count, fields, -1).transpose(0, 2, 1)
+
+    def gram(self) -> Floats:
+        """Cosines between the parts, [p, p]."""
+        cosines: Floats = self.parts @ self.parts.T
+        return cosines
+
+
 class Fusion(Protocol):
     """One way to combine the parts of a query and the fields of a product. Pure arithmetic."""
 
@@ -40,23 +61,27 @@ class Fusion(Protocol):
         calibration: Calibration,
         *,
         gram: Floats | None = None,
+        embeddings: Embeddings | None = None,
     ) -> Fused:
         """Score c candidates against p query parts on f product fields (in order of `VECTORS`).
 
         `similarities` [c, p, f] are raw cosines, anything (NaN) where `mask` [c, p, f], or what
         broadcasts to it, is False because the product lacks the field. `modalities` [p] are "text" or
         "image", `weights` [p] the user's, at least one positive and none zero. `gram` [p, p] holds the
-        cosines between the parts, for fusions that need the length of their mean.
+        cosines between the parts, for fusions that need the length of their mean, `embeddings` the vectors
+        themselves, for those that have learnt to look at them.
         """
 
 
-_FUSIONS: dict[str, Callable[[Settings], Fusion]] = {}
+Factory = Callable[[Settings, EncoderIdentity | None], Fusion]
+
+_FUSIONS: dict[str, Factory] = {}
 
 
-def register(name: str) -> Callable[[Callable[[Settings], Fusion]], Callable[[Settings], Fusion]]:
+def register(name: str) -> Callable[[Factory], Factory]:
     """Make a factory known under `name`, for `make_fusion` and the setting `fusion`."""
 
-    def keep(factory: Callable[[Settings], Fusion]) -> Callable[[Settings], Fusion]:
+    def keep(factory: Factory) -> Factory:
         _FUSIONS[name] = factory
         return factory
 
@@ -68,13 +93,13 @@ def fusion_names() -> list[str]:
     return list(_FUSIONS)
 
 
-def make_fusion(name: str, settings: Settings) -> Fusion:
-    """The fusion of that name. Raises `InvalidInput` for an unknown one."""
+def make_fusion(name: str, settings: Settings, encoder: EncoderIdentity | None = None) -> Fusion:
+    """The fusion of that name, for vectors of that encoder. Raises `InvalidInput` for an unknown one."""
     if name not in _FUSIONS:
         raise InvalidInput(
             f"There is no fusion '{name[:64]}'.", mend=f"Use one of: {', '.join(_FUSIONS)}.", field="fusion"
         )
-    return _FUSIONS[name](settings)
+    return _FUSIONS[name](settings, encoder)
 
 
 def calibrated(

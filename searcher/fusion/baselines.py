@@ -7,20 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from searcher.fusion.base import Bools, Doubles, Floats, Fused, calibrated, register, take_off
+from searcher.fusion.base import Bools, Doubles, Embeddings, Floats, Fused, calibrated, register, take_off
 from services.calibration import Calibration
+from services.encoder.base import EncoderIdentity
 from services.settings import Settings
 
 
 @dataclass(frozen=True)
 class Weighted:
-    """Calibrated similarities averaged with user weight x a fixed weight for each field.
+    """Calibrated similarities averaged with user weight x a fixed weight for each field and kind of part.
 
-    One weight for all queries and products, as in WeiMoCIR (arXiv 2409.04918). `field_weights` [f] are
-    shared out among the fields a product has. Negative parts are taken off as in attention.
+    The same for all queries and products, as in WeiMoCIR (arXiv 2409.04918). `field_weights` [f] are shared
+    out among the fields a product has; a text counts `text_weight` times what a picture does. Negative
+    parts are taken off as in attention.
     """
 
     field_weights: tuple[float, ...] = (0.5, 0.5)
+    text_weight: float = 1.0
 
     def score(
         self,
@@ -31,13 +34,15 @@ class Weighted:
         calibration: Calibration,
         *,
         gram: Floats | None = None,
+        embeddings: Embeddings | None = None,
     ) -> Fused:
         """See `Fusion.score`. The score is the sum of weight x calibrated similarity."""
         s, present = calibrated(similarities, mask, modalities, calibration)
         w = np.asarray(weights, dtype=np.float64)
         positive = w > 0
         fields = np.where(present, np.asarray(self.field_weights, dtype=np.float64), 0.0)
-        shares = _normalised(fields * np.where(positive, w, 0.0)[None, :, None], axis=(1, 2))
+        counted = w * np.where([kind == "text" for kind in modalities], self.text_weight, 1.0)
+        shares = _normalised(fields * np.where(positive, counted, 0.0)[None, :, None], axis=(1, 2))
         scores = (shares * s).sum(axis=(1, 2))
         if not positive.all():
             own = _normalised(fields[:, ~positive], axis=(2,))
@@ -63,6 +68,7 @@ class Mean:
         calibration: Calibration,
         *,
         gram: Floats | None = None,
+        embeddings: Embeddings | None = None,
     ) -> Fused:
         """See `Fusion.score`. The scores are cosines in [-1, 1]."""
         present = np.broadcast_to(mask, similarities.shape)
@@ -96,6 +102,7 @@ class ReciprocalRank:
         calibration: Calibration,
         *,
         gram: Floats | None = None,
+        embeddings: Embeddings | None = None,
     ) -> Fused:
         """See `Fusion.score`. Scores depend on the other candidates, unlike those of other fusions."""
         present = np.broadcast_to(mask, similarities.shape)
@@ -107,6 +114,41 @@ class ReciprocalRank:
                 above = len(ordered) - np.searchsorted(ordered, similarities[rows, part, field], side="right")
                 given[rows, part, field] = weight / (self.k + 1 + above)
         shares = given / _positive_sum(given)
+        return Fused(np.where(present.any(axis=(1, 2)), given.sum(axis=(1, 2)), -np.inf), shares)
+
+
+@dataclass(frozen=True)
+class RelativeScore:
+    """Relative score fusion, as Weaviate does it: every (part, field) list of similarities is stretched to
+    0..1 between its least and its greatest, and the stretched ones are added with the user's weights.
+
+    A field that a product lacks gives it nothing. Negative parts take theirs off.
+    """
+
+    def score(
+        self,
+        similarities: Floats,
+        mask: Bools,
+        modalities: Sequence[str],
+        weights: Sequence[float],
+        calibration: Calibration,
+        *,
+        gram: Floats | None = None,
+        embeddings: Embeddings | None = None,
+    ) -> Fused:
+        """See `Fusion.score`. Scores depend on the other candidates, unlike those of other fusions."""
+        present = np.broadcast_to(mask, similarities.shape)
+        low = np.min(similarities, axis=0, where=present, initial=np.inf)
+        high = np.max(similarities, axis=0, where=present, initial=-np.inf)
+        span = np.where(high > low, high - low, 1.0)
+        stretched = np.where(present, np.where(high > low, (similarities - low) / span, 1.0), 0.0)
+        w = np.asarray(weights, dtype=np.float64)
+        counted = np.where(present, (w / w[w > 0].sum())[None, :, None], 0.0)
+        given = stretched * counted
+        # The last of every list is given nothing by any; its lists then share alike.
+        nothing = np.maximum(given, 0.0).sum(axis=(1, 2), keepdims=True) == 0
+        told = np.where(nothing, counted, given)
+        shares = told / _positive_sum(told)
         return Fused(np.where(present.any(axis=(1, 2)), given.sum(axis=(1, 2)), -np.inf), shares)
 
 
@@ -122,15 +164,20 @@ def _normalised(values: Doubles, axis: tuple[int, ...]) -> Doubles:
 
 
 @register("mean")
-def _mean(settings: Settings) -> Mean:
+def _mean(settings: Settings, encoder: EncoderIdentity | None) -> Mean:
     return Mean()
 
 
 @register("weighted")
-def _weighted(settings: Settings) -> Weighted:
+def _weighted(settings: Settings, encoder: EncoderIdentity | None) -> Weighted:
     return Weighted()
 
 
+@register("relative")
+def _relative(settings: Settings, encoder: EncoderIdentity | None) -> RelativeScore:
+    return RelativeScore()
+
+
 @register("rrf")
-def _rrf(settings: Settings) -> ReciprocalRank:
+def _rrf(settings: Settings, encoder: EncoderIdentity | None) -> ReciprocalRank:
     return ReciprocalRank()

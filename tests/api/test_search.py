@@ -190,7 +190,7 @@ async def test_addresses_filter_as_well(shop, params, expected):
     assert set(ids(response.json())) == {product.id for product, _ in products() if expected(product)}
 
 
-@pytest.mark.parametrize("fusion", ["attention", "mean", "weighted", "rrf"])
+@pytest.mark.parametrize("fusion", ["attention", "mean", "weighted", "relative", "rrf", "learned"])
 @pytest.mark.parametrize("size", [1, 7, 16])
 async def test_pages_neither_repeat_nor_skip(shop, fusion, size):
     body = {"text": "a thing", "parts": [{"image": data_uri(RED), "weight": 0.7}], "fusion": fusion}
@@ -233,7 +233,7 @@ async def test_hostile_titles_come_back_as_they_are(shop):
     assert {weight["field"] for weight in hit["weights"]} == {"title"}
 
 
-@pytest.mark.parametrize("fusion", ["attention", "mean", "weighted", "rrf"])
+@pytest.mark.parametrize("fusion", ["attention", "mean", "weighted", "relative", "rrf", "learned"])
 async def test_every_fusion_answers(shop, fusion):
     answer = await search(
         shop, text="red dress", parts=[{"text": "lamp", "weight": -1}], fusion=fusion, limit=3
@@ -243,7 +243,10 @@ async def test_every_fusion_answers(shop, fusion):
 
 async def test_fusions_are_named(shop):
     answer = (await shop.client.get("/fusions")).json()
-    assert answer == {"default": "attention", "names": ["attention", "mean", "weighted", "rrf"]}
+    assert answer == {
+        "default": "attention",
+        "names": ["attention", "mean", "weighted", "relative", "rrf", "learned"],
+    }
 
 
 async def test_texts_in_any_script(shop):

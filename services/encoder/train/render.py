@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -66,12 +66,7 @@ def make_product(seed: int, category: str | None = None) -> RenderedProduct:
     colour = rng.randrange(len(COLOURS))
     plain = rng.random() < PLAIN_SHARE or category in PLAIN_ONLY
     pattern = "plain" if plain else rng.choice([name for name in PATTERN_NAMES if name != "plain"])
-    paint = _painted(colour, rng)
-    second = patterns.second_colour(colour, rng)
-    if plain:  # trimmed with another shade of the same colour: a product of one colour
-        accent, code = _shade(paint, rng.uniform(0.2, 0.45)), NONE
-    else:
-        accent, code = _painted(second, rng), second if pattern in patterns.TWO_COLOURED else UNKNOWN
+    paint, accent, code = _paints(colour, pattern, rng)
     return RenderedProduct(
         category=category,
         colour=colour,
@@ -83,6 +78,24 @@ def make_product(seed: int, category: str | None = None) -> RenderedProduct:
         parts=SHAPES[category](rng),
         seed=seed,
     )
+
+
+def repainted(product: RenderedProduct, colour: int, pattern: str, seed: int) -> RenderedProduct:
+    """The same shape and material in another colour (index into `COLOURS`) and pattern; `seed` decides its
+    shades and its views."""
+    paint, accent, code = _paints(colour, pattern, random.Random(f"repainted-{seed}"))
+    return replace(
+        product, colour=colour, pattern=pattern, paint=paint, accent=accent, accent_colour=code, seed=seed
+    )
+
+
+def _paints(colour: int, pattern: str, rng: random.Random) -> tuple[RGB, RGB, int]:
+    """What colour and accent are painted with, and the code of the accent."""
+    paint = _painted(colour, rng)
+    second = patterns.second_colour(colour, rng)
+    if pattern == "plain":  # trimmed with another shade of the same colour: a product of one colour
+        return paint, _shade(paint, rng.uniform(0.2, 0.45)), NONE
+    return paint, _painted(second, rng), second if pattern in patterns.TWO_COLOURED else UNKNOWN
 
 
 def view(product: RenderedProduct, number: int, size: int = 128) -> Image.Image:

@@ -8,12 +8,18 @@ from hypothesis import strategies as st
 
 from searcher.fusion import fusion_names, make_fusion
 from searcher.fusion.attention import Attention
-from searcher.fusion.baselines import Mean, ReciprocalRank, Weighted
+from searcher.fusion.baselines import Mean, ReciprocalRank, RelativeScore, Weighted
 from services.calibration import Calibration, PairStats
 from services.errors import InvalidInput
 from services.settings import Settings
 
-FUSIONS = {"attention": Attention(0.5), "mean": Mean(), "weighted": Weighted(), "rrf": ReciprocalRank()}
+FUSIONS = {
+    "attention": Attention(0.5),
+    "mean": Mean(),
+    "weighted": Weighted(),
+    "relative": RelativeScore(),
+    "rrf": ReciprocalRank(),
+}
 IDENTITY = Calibration.identity()
 SKEWED = Calibration(
     {
@@ -65,15 +71,21 @@ def cases(draw, negatives=True, max_parts=4):
     return Case(sims, mask, modalities, weights, draw(st.sampled_from([IDENTITY, SKEWED])))
 
 
+def test_relative_scores_are_stretched_between_the_least_and_the_greatest_of_each_list():
+    sims = np.array([[[0.2, 0.9]], [[0.3, np.nan]], [[0.6, 0.5]]], dtype=np.float32)
+    fused = RelativeScore().score(sims, ~np.isnan(sims), ["text"], [2.0], IDENTITY)
+    np.testing.assert_allclose(fused.scores, [0 + 1, 0.25, 1 + 0], atol=1e-6)
+
+
 def test_every_fusion_is_known_by_name_and_takes_the_settings():
-    assert fusion_names() == list(FUSIONS)
+    assert fusion_names() == [*FUSIONS, "learned"]
     for name, fusion in FUSIONS.items():
         assert isinstance(make_fusion(name, Settings()), type(fusion))
     assert make_fusion("attention", Settings(temperature=2.5, part_temperature=4)) == Attention(2.5, 4)
 
 
 def test_an_unknown_fusion_is_refused_with_the_known_ones():
-    with pytest.raises(InvalidInput, match="attention, mean, weighted, rrf") as caught:
+    with pytest.raises(InvalidInput, match="attention, mean, weighted, relative, rrf") as caught:
         make_fusion("magic", Settings())
     assert caught.value.field == "fusion"
 
@@ -124,7 +136,7 @@ def test_only_the_proportions_of_positive_weights_count(name, case, factor):
     np.testing.assert_allclose(there.scores, here.scores * scale, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", [name for name in FUSIONS if name != "rrf"])
+@pytest.mark.parametrize("name", [name for name in FUSIONS if name not in ("relative", "rrf")])
 @given(case=cases(), data=st.data())
 def test_candidates_are_scored_each_by_itself(name, case, data):
     rows = data.draw(st.lists(st.integers(0, len(case.sims) - 1), min_size=1, unique=True))
