@@ -118,7 +118,7 @@ def main(
         "parameters": sum(parameter.numel() for parameter in trained.parameters()), "bytes": size,
         "minutes": log[-1]["minutes"], "device": _told(device), "torch": torch.__version__,
         "open_clip": open_clip.__version__, "log": log, "test": final,
-        "before": json.loads((start / RECORD).read_text()) if start is not None else None,
+        "before": _before(start) if start is not None else None,
     }  # fmt: skip
     name = f"local-dir:{out}"
     record["bars"] = [bar.row() for bar in measure_bars(name, photos, cache, PRODUCTS)]
@@ -129,6 +129,12 @@ def main(
     write_card(record, out / "MODEL_CARD.md")
     checkpoint.unlink(missing_ok=True)
     print(json.dumps(final, indent=1))
+
+
+def _before(start: Path) -> dict[str, Any]:
+    """What the card tells of the run that this one goes on from."""
+    record = json.loads((start / RECORD).read_text())
+    return {name: record[name] for name in ("recipe", "rendered", "minutes", "log")}
 
 
 def _told(device: torch.device) -> str:

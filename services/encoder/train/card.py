@@ -41,7 +41,7 @@ def write_card(record: Mapping[str, Any], path: Path, *, tried: Path = TRIED) ->
         "What was tried": tried.read_text(encoding="utf-8").strip() if tried.exists() else "",
         "Bars": _bars(record),
         "Robustness": _robustness(record),
-        "Course": _course(record.get("log") or []),
+        "Course": _courses(record),
         "Limits": _LIMITS.format(
             categories=len(CATEGORY_NAMES),
             colours=len(COLOURS),
@@ -95,6 +95,11 @@ def _training(record: Mapping[str, Any]) -> str:
         rows.append(("parameters", f"{record['parameters'] / 1e6:.2f} M"))
     if "bytes" in record:
         rows.append(("weights", f"{record['bytes'] / 1e6:.1f} MB, fp16 safetensors"))
+    if before := record.get("before"):
+        where.append(
+            f"(--start), after {before['minutes']} minutes of an earlier run on {before['rendered']['products']} rendered products, "
+            f"which grew pictures through {_steps(before['recipe']['sizes'])}"
+        )
     paragraphs = [
         "`python -m services.encoder.train` trains, measures, and writes this card. " + " ".join(filter(None, where)).strip()
         + ". The averaged (EMA) weights of the last step are kept, not the best of the course.",
@@ -102,6 +107,10 @@ def _training(record: Mapping[str, Any]) -> str:
         table(("setting", "value"), rows) if rows else "",
     ]  # fmt: skip
     return "\n\n".join(filter(None, paragraphs))
+
+
+def _steps(sizes: Sequence[Sequence[float]]) -> str:
+    return ", ".join(f"{int(size)} px" for _, size in sizes)
 
 
 def _bars(record: Mapping[str, Any]) -> str:
@@ -134,6 +143,19 @@ def _robustness(record: Mapping[str, Any]) -> str:
         "changed; mAP searches the clean photos with the changed ones.\n\n"
         + table(("photos", "text->image recall@10", "image->image class mAP"), rows)
     )
+
+
+def _courses(record: Mapping[str, Any]) -> str:
+    """The course of this run, and before it that of the run it went on from."""
+    parts = [_course(record.get("log") or [])]
+    if before := record.get("before"):
+        parts = [
+            "The earlier run:",
+            _course(before.get("log") or []),
+            "The run that went on from it:",
+            *parts,
+        ]
+    return "\n\n".join(filter(None, parts))
 
 
 def _course(log: Sequence[Mapping[str, Any]]) -> str:
