@@ -56,15 +56,12 @@ class Asked:
     encoded: list[Encoded]
     calibration: Calibration
 
-    def some(self, most: int) -> Asked:
-        """The first queries of each kind."""
-        rows = [row for kind in KINDS for row in self.rows(kind)[:most]]
-        return Asked(
-            self.pool, [self.queries[r] for r in rows], [self.encoded[r] for r in rows], self.calibration
-        )
-
     def rows(self, *kinds: str) -> list[int]:
         return [row for row, query in enumerate(self.queries) if query.kind in kinds]
+
+    def groups(self) -> list[tuple[str, list[int]]]:
+        """Every kind with its rows, and both modifying ones together."""
+        return [(kind, self.rows(kind)) for kind in KINDS] + [("both modifying kinds", self.rows(*MODIFYING))]
 
     def values(self, rank: Rank) -> dict[str, list[float]]:
         return values_of(self.queries, self.encoded, self.pool, rank, self.calibration)
@@ -165,8 +162,7 @@ def table(title: str, asked: Asked, found: Mapping[str, Mapping[str, list[float]
     for measure in MEASURES:
         shown.add_column(measure, justify="right")
     shown.add_column("recall@10, 95 %", justify="right")
-    groups = [(kind, asked.rows(kind)) for kind in KINDS] + [("both modifying kinds", asked.rows(*MODIFYING))]
-    for kind, rows in groups:
+    for kind, rows in asked.groups():
         means = {
             name: {m: float(np.mean([v[m][r] for r in rows])) for m in MEASURES} for name, v in found.items()
         }
@@ -180,6 +176,19 @@ def table(title: str, asked: Asked, found: Mapping[str, Mapping[str, list[float]
             shown.add_row(f"{kind} ({len(rows)})" if not place else "", name, *cells, f"{low:.3f}-{high:.3f}")
         shown.add_section()
     return shown
+
+
+def markdown(title: str, asked: Asked, found: Mapping[str, Mapping[str, list[float]]]) -> str:
+    """recall@10 of everything, one row for each kind of query."""
+    lines = [
+        f"{len(asked.pool.ids)} {title}:\n",
+        f"| query | {' | '.join(found)} |",
+        "|---|" + "---:|" * len(found),
+    ]
+    for kind, rows in asked.groups():
+        means = [float(np.mean([values["recall@10"][row] for row in rows])) for values in found.values()]
+        lines.append(f"| {kind} ({len(rows)}) | {' | '.join(f'{mean:.3f}' for mean in means)} |")
+    return "\n".join(lines)
 
 
 def verdict(asked: Asked, found: Mapping[str, Mapping[str, list[float]]]) -> list[str]:
@@ -223,6 +232,9 @@ def main(
     ),
     encoder: Annotated[str | None, typer.Option(help="Encoder, as in VITRINE_ENCODER.")] = None,
     most: Annotated[int, typer.Option(min=10, help="Queries of each kind.")] = 1000,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print recall@10 alone, as Markdown.")
+    ] = False,
 ) -> None:
     """Print the tables."""
     chosen = load(encoder)
@@ -242,7 +254,10 @@ def main(
                 fusion: asked.values(rank)
                 for fusion, rank in track(ranks.items(), f"asking {name}", console=console)
             }
-        console.print(table(f"{len(asked.pool.ids)} {name}", asked, found))
+        if as_markdown:
+            typer.echo(markdown(name, asked, found))
+        else:
+            console.print(table(f"{len(asked.pool.ids)} {name}", asked, found))
         for line in verdict(asked, found):
             console.print(line)
         if "learned attention" in found:

@@ -13,7 +13,7 @@ import numpy as np
 from searcher.answer import Answer, AnsweredPart, HitWeight, ScoredHit, StoredProduct
 from searcher.encode import QueryEncoder
 from searcher.filters import check_key, without
-from searcher.fusion import Embeddings, Fused, Fusion, composed, make_fusion
+from searcher.fusion import Embeddings, Fused, Fusion, composed, make_fusion, used
 from searcher.query import Part, Query, clean_text, field_of
 from searcher.retrieve import Candidates, PartVector, tiers
 from searcher.upsert import NewProduct, Upserted, refresh_calibration, upsert
@@ -72,9 +72,8 @@ class Engine:
         clock.lap("encode")
         filter = without(query.filter, examples)
         name = query.fusion or self.settings.fusion
-        ranked, found, exhausted = self._rank(
-            query, parts, filter, make_fusion(name, self.settings, self.encoder.identity), calibration, clock
-        )
+        fusion = make_fusion(name, self.settings, self.encoder.identity)
+        ranked, found, exhausted = self._rank(query, parts, filter, fusion, calibration, clock)
         total = found if exhausted else self.store.count(filter)
         hits = self._hits(ranked, labels)
         clock.lap("retrieve")
@@ -87,7 +86,7 @@ class Engine:
             total=min(total, self.settings.max_window),
             limit=query.limit,
             offset=query.offset,
-            fusion=name,
+            fusion=used(name, fusion),
             took=clock.milliseconds(),
         )
 

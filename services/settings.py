@@ -62,7 +62,11 @@ class Settings(BaseSettings):
     # Searcher
     host: str = Field("127.0.0.1", description="Address the service listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the service listens on; 0: a free one.")
-    fusion: str = Field("attention", description="How query parts and product fields are combined.")
+    fusion: str = Field(
+        "learned",
+        description="How query parts and product fields are combined; learned falls back to attention, its "
+        "closed form, where no head was trained for the encoder.",
+    )
     temperature: float = Field(
         0.5, gt=0, description="Temperature of attention over fields, in calibrated units."
     )

@@ -33,7 +33,7 @@ PARTS = 10
 
 @fusion_app.command("train")
 def train(
-    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 2500,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 2000,
     most: Annotated[int, typer.Option(min=1, help="Queries of each kind to train with.")] = 3000,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     keep: Annotated[

@@ -119,7 +119,7 @@ _ANSWER: dict[str, Any] = {
     "total": 412,
     "limit": 24,
     "offset": 0,
-    "fusion": "attention",
+    "fusion": "learned",
     "took_ms": {"encode": 5.1, "retrieve": 3.0, "fuse": 0.4, "total": 8.5},
 }
 
@@ -152,7 +152,7 @@ UPSERT = _example(
 DELETE = _example({"deleted": 1})
 FACETS = _example({"key": "category", "values": [{"value": "dress", "count": 273}]})
 FUSIONS = _example(
-    {"default": "attention", "names": ["attention", "mean", "weighted", "relative", "rrf", "learned"]}
+    {"default": "learned", "names": ["attention", "mean", "weighted", "relative", "rrf", "learned"]}
 )
 READY = _example(
     {

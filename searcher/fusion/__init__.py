@@ -2,6 +2,6 @@
 
 from searcher.fusion import attention, baselines, learned  # noqa: F401  (registers them)
 from searcher.fusion.base import Embeddings, Fused, Fusion, fusion_names, make_fusion
-from searcher.fusion.learned import composed
+from searcher.fusion.learned import composed, used
 
-__all__ = ["Embeddings", "Fused", "Fusion", "composed", "fusion_names", "make_fusion"]
+__all__ = ["Embeddings", "Fused", "Fusion", "composed", "fusion_names", "make_fusion", "used"]

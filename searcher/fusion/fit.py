@@ -31,9 +31,9 @@ class Plan:
     heads: int = 8
     rank: int = 32
     hidden: int = 64
-    steps: int = 2500
-    batch: int = 96
-    candidates: int = 768
+    steps: int = 2000
+    batch: int = 64
+    candidates: int = 512
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     untitled: float = 0.2

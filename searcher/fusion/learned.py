@@ -78,6 +78,11 @@ def composed(
     )
 
 
+def used(name: str, fusion: Fusion) -> str:
+    """The name of a fusion made under `name`: attention, where there was no head for learned."""
+    return "attention" if name == "learned" and not isinstance(fusion, Learned) else name
+
+
 def head_path(folder: Path, identity: EncoderIdentity) -> Path:
     """Where the head of an encoder lies in a folder of heads."""
     return folder / f"{identity.weights}-{identity.preprocess}.safetensors"

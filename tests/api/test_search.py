@@ -244,7 +244,7 @@ async def test_every_fusion_answers(shop, fusion):
 async def test_fusions_are_named(shop):
     answer = (await shop.client.get("/fusions")).json()
     assert answer == {
-        "default": "attention",
+        "default": "learned",
         "names": ["attention", "mean", "weighted", "relative", "rrf", "learned"],
     }
 
