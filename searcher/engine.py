@@ -121,9 +121,7 @@ class Engine:
             # Equal scores are ordered by id, so that equal searches give equal pages.
             order = np.lexsort((np.array(tier.ids, dtype=np.str_), -fused.scores))
             if query.diversity and not found:
-                order = diversify(
-                    order, fused.scores, tier.ids, self._table, calibration, query.diversity
-                )
+                order = diversify(order, fused.scores, tier.ids, self._table, calibration, query.diversity)
             page = order[max(query.offset - found, 0) : max(query.offset + query.limit - found, 0)]
             ranked += [_Ranked(tier, int(row), fused) for row in page]
             found, exhausted = found + len(order), tier.exhausted

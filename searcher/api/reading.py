@@ -196,9 +196,7 @@ def _query(
         image = picture(upload, settings, side=side, field="image")
         parts.append(Part(image=image, weight=next(weights), name="image"))
     parts += [_part(part, index, settings, side) for index, part in enumerate(request.parts)]
-    return Query(
-        tuple(parts), filter, request.limit, request.offset, request.fusion, request.diversity
-    )
+    return Query(tuple(parts), filter, request.limit, request.offset, request.fusion, request.diversity)
 
 
 def _weight_each(weights: Sequence[float], pictures: int) -> Sequence[float]:

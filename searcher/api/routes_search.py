@@ -95,9 +95,7 @@ async def get_search(
         list[str] | None, Query(alias="not", description="Words for what it should not be like.")
     ] = None,
     like: Annotated[list[str] | None, Query(description="Ids of products it should be like.")] = None,
-    unlike: Annotated[
-        list[str] | None, Query(description="Ids of products it should not be like.")
-    ] = None,
+    unlike: Annotated[list[str] | None, Query(description="Ids of products it should not be like.")] = None,
     limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
     category: Category = None,
