@@ -20,6 +20,7 @@ from searcher.engine import open_engine
 from searcher.filters import parse_assignments
 from searcher.live import AnyEngine, open_live
 from searcher.query import Part, Query
+from searcher.weighted import weighted
 from services.catalogue.images import decode_image, read_image_bytes
 from services.errors import ImageError, InvalidInput, NotFound
 from services.settings import Settings, get_settings
@@ -49,7 +50,14 @@ def search(
         list[str] | None, typer.Option(help="Id of a product to take as an example; repeatable.")
     ] = None,
     unlike: Annotated[
-        list[str] | None, typer.Option("--not", help="Words for what it should not be like; repeatable.")
+        list[str] | None, typer.Option(help="Id of a product it should not be like; repeatable.")
+    ] = None,
+    not_text: Annotated[
+        list[str] | None,
+        typer.Option("--not", "--not-text", help="Words for what it should not be like; repeatable."),
+    ] = None,
+    not_image: Annotated[
+        list[str] | None, typer.Option(help="Picture it should not be like: a file or URL; repeatable.")
     ] = None,
     filter: Annotated[
         list[str] | None,
@@ -57,16 +65,28 @@ def search(
     ] = None,
     limit: Annotated[int, typer.Option(help="Results wanted.")] = 10,
     fusion: Annotated[str | None, typer.Option(help="How parts and fields are combined.")] = None,
+    diversity: Annotated[
+        float, typer.Option(help="From 0, the best matches, to 1, matches unlike each other.")
+    ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
-    """Search the collection from the command line."""
+    """Search the collection from the command line.
+
+    Words, pictures and products may end in a weight: "red dress^2" counts twice, --not stripes^0.5 half.
+    """
     settings = get_settings()
     filters = parse_assignments(filter or [])
-    parts = [Part(text=text, name="text")] if text is not None else []
-    parts += [_picture(source, settings) for source in image or []]
-    parts += [Part(product=name, name="like") for name in like or []]
-    parts += [Part(text=words, weight=-1.0, name="not") for words in unlike or []]
-    query = Query(tuple(parts), filters, limit, fusion=fusion)
+    given = [("text", [] if text is None else [text]), ("image", image or []), ("like", like or [])]
+    given += [("not", not_text or []), ("not-image", not_image or []), ("unlike", unlike or [])]
+    if (count := sum(len(values) for _, values in given)) > settings.max_parts:
+        # Before any picture is read.
+        raise InvalidInput(
+            f"The query has {count} parts, more than {settings.max_parts}.",
+            mend=f"Use at most {settings.max_parts}.",
+            field="parts",
+        )
+    parts = [_part(name, value, settings) for name, values in given for value in values]
+    query = Query(tuple(parts), filters, limit, fusion=fusion, diversity=diversity)
     query.check(settings)
     with closing(open_engine(settings)) as engine:
         answer = engine.search(query)
@@ -155,14 +175,21 @@ def _address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _picture(source: str, settings: Settings) -> Part:
+def _part(name: str, given: str, settings: Settings) -> Part:
+    value, weight = weighted(given, name)
+    if name in ("not", "not-image", "unlike"):
+        weight = -weight
+    if name in ("text", "not"):
+        return Part(text=value, weight=weight, name=name)
+    if name in ("like", "unlike"):
+        return Part(product=value, weight=weight, name=name)
     try:
-        data = read_image_bytes(source, base=None, settings=settings)
+        data = read_image_bytes(value, base=None, settings=settings)
         image = decode_image(data, max_pixels=settings.max_image_pixels)
     except ImageError as error:
-        error.field = "--image"
+        error.field = f"--{name}"
         raise
-    return Part(image=image, label=Path(source).name[:60], name="image")
+    return Part(image=image, weight=weight, label=Path(value).name[:60], name=name)
 
 
 def results_table(answer: Answer) -> Table:

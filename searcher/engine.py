@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from searcher.answer import Answer, AnsweredPart, HitWeight, ScoredHit, StoredProduct
+from searcher.diversity import diversify
 from searcher.encode import QueryEncoder
 from searcher.filters import check_key, without
 from searcher.fusion import Embeddings, Fused, Fusion, composed, make_fusion, used
@@ -121,6 +122,8 @@ class Engine:
             )  # fmt: skip
             # Equal scores are ordered by id, so that equal searches give equal pages.
             order = np.lexsort((np.array(tier.ids, dtype=np.str_), -fused.scores))
+            if query.diversity and not found:
+                order = diversify(order, fused.scores, tier.ids, self._table, calibration, query.diversity)
             page = order[max(query.offset - found, 0) : max(query.offset + query.limit - found, 0)]
             ranked += [_Ranked(tier, int(row), fused) for row in page]
             found, exhausted = found + len(order), tier.exhausted
@@ -137,10 +140,11 @@ class Engine:
         offset: int = 0,
         filter: Filter | None = None,
         fusion: str | None = None,
+        diversity: float = 0.0,
     ) -> Answer:
         """Products like this one. Raises `NotFound` if it is not stored."""
         self.stored(product_id)
-        return self.search(Query((Part(product=product_id),), filter, limit, offset, fusion))
+        return self.search(Query((Part(product=product_id),), filter, limit, offset, fusion, diversity))
 
     def product(self, product_id: str) -> Product:
         """The record of a stored product. Raises `NotFound`."""

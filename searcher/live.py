@@ -91,10 +91,11 @@ class LiveEngine:
         offset: int = 0,
         filter: Filter | None = None,
         fusion: str | None = None,
+        diversity: float = 0.0,
     ) -> Answer:
         return self._read(
             lambda engine: engine.similar(
-                product_id, limit=limit, offset=offset, filter=filter, fusion=fusion
+                product_id, limit=limit, offset=offset, filter=filter, fusion=fusion, diversity=diversity
             )
         )
 

@@ -45,19 +45,27 @@ class Part:
 
 @dataclass(frozen=True)
 class Query:
-    """What to search for. `fusion` None means the one of the settings."""
+    """What to search for. `fusion` None means the one of the settings; `diversity` from 0 (the most relevant
+    products) to 1 (products unlike each other) is that of `searcher.diversity`."""
 
     parts: tuple[Part, ...]
     filter: Filter | None = None
     limit: int = 20
     offset: int = 0
     fusion: str | None = None
+    diversity: float = 0.0
 
     def check(self, settings: Settings) -> None:
         """Raise `InvalidInput`, naming field and mend, for a query that makes no sense or is too large."""
         check_window(self.limit, self.offset, settings)
         if self.fusion is not None:
             make_fusion(self.fusion, settings)
+        if not 0 <= self.diversity <= 1:
+            raise InvalidInput(
+                f"The diversity {self.diversity:g} is not between 0 and 1.",
+                mend="Use a number from 0 (the most relevant) to 1 (unlike each other).",
+                field="diversity",
+            )
         if not self.parts:
             raise InvalidInput(
                 "The query is empty.", mend="Give a text, an image or a product to search by.", field="parts"

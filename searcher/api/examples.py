@@ -36,6 +36,13 @@ SEARCHES: dict[str, dict[str, Any]] = {
             "limit": 12,
         },
     },
+    "examples": {
+        "summary": "Like several products and unlike another, with some variety",
+        "value": {
+            "parts": [{"product": "sku-1"}, {"product": "sku-2"}, {"product": "sku-3", "weight": -1.0}],
+            "diversity": 0.5,
+        },
+    },
 }
 
 SEARCH_BODY: dict[str, Any] = {

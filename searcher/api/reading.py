@@ -16,19 +16,31 @@ from searcher.api.schemas import RequestPart, SearchRequest
 from searcher.api.sources import named_picture, picture
 from searcher.filters import either_type, parse_filters
 from searcher.query import Part, Query, check_window, only_one
+from searcher.weighted import weighted
 from services.errors import InvalidInput
 from services.settings import Settings
 from services.store.base import Filter
 
-_FORM_FIELDS = ("text", "image", "image_weight", "parts", "filters", "limit", "offset", "fusion")
+_FORM_FIELDS = (
+    "text",
+    "image",
+    "image_weight",
+    "parts",
+    "filters",
+    "limit",
+    "offset",
+    "fusion",
+    "diversity",
+)
 
 
 @dataclass(frozen=True)
 class Form:
-    """A form read off the wire: text fields by name, and the bytes of its picture files."""
+    """A form read off the wire: text fields by name, the bytes of its picture files, and their weights."""
 
     fields: dict[str, str]
     uploads: list[bytes]
+    image_weights: list[str]
 
 
 def parse_json(body: bytes | str, field: str = "body") -> Any:
@@ -46,31 +58,59 @@ def query_of_json(body: bytes, settings: Settings, side: int) -> Query:
     data = parse_json(body)
     if not isinstance(data, dict):
         raise InvalidInput("The body is no JSON object.", mend='Send {"text": "red dress"}.', field="body")
-    return _query(_validated(data), [], 1.0, settings, side)
+    return _query(_validated(data), [], [], settings, side)
 
 
 def query_of_form(form: Form, settings: Settings, side: int) -> Query:
     """The query of a form, already read."""
     data: dict[str, Any] = {key: value for key, value in form.fields.items() if value}
-    weight = _number(data.pop("image_weight", "1"), "image_weight")
+    weights = [_number(weight, "image_weight") for weight in form.image_weights if weight]
     for field in ("parts", "filters"):
         if field in data:
             data[field] = parse_json(data[field], field)
     for field in ("limit", "offset"):
         if field in data:
             data[field] = _whole(data[field], field)
-    return _query(_validated(data), form.uploads, weight, settings, side)
+    if "diversity" in data:
+        data["diversity"] = _number(data["diversity"], "diversity")
+    return _query(_validated(data), form.uploads, weights, settings, side)
 
 
-def query_of_address(text: str, filter: Filter | None, limit: int, offset: int, fusion: str | None) -> Query:
-    """The query of `GET /search`."""
-    return Query((Part(text=text, name="q"),), filter, limit, offset, fusion or None)
+def parts_of_address(
+    text: str | None, without: Sequence[str], like: Sequence[str], unlike: Sequence[str], settings: Settings
+) -> tuple[Part, ...]:
+    """The parts of `GET /search`: words to look for, words to leave out, ids of products to be like and
+    unlike. All but the first may end in a weight: `sku-1^2`."""
+    if text is None and not like:
+        raise InvalidInput(
+            "The query does not say what to look for.",
+            mend="Give words as q, or the id of a product as like.",
+            field="q",
+        )
+    parts = [Part(text=text, name="q")] if text is not None else []
+    named = {"like": like, "not": without, "unlike": unlike}
+    for name, values in named.items():
+        if len(parts) + len(values) > settings.max_parts:
+            raise InvalidInput(
+                f"The query has more than {settings.max_parts} parts.",
+                mend="Leave some out.",
+                field=name,
+            )
+        for given in values:
+            value, size = weighted(given, name)
+            weight = size if name == "like" else -size
+            if name == "not":
+                parts.append(Part(text=value, weight=weight, name=name))
+            else:
+                parts.append(Part(product=value, weight=weight, name=name))
+    return tuple(parts)
 
 
 async def read_form(data: FormData) -> Form:
     """The contents of a parsed form. Raises `InvalidInput` for fields that are unknown or come twice."""
     fields: dict[str, str] = {}
     uploads: list[bytes] = []
+    image_weights: list[str] = []
     for name, value in data.multi_items():
         if name not in _FORM_FIELDS:
             raise InvalidInput(
@@ -85,11 +125,13 @@ async def read_form(data: FormData) -> Form:
             # Browsers send an empty file without a name where none was chosen.
             if content or value.filename:
                 uploads.append(content)
+        elif name == "image_weight":
+            image_weights.append(value)
         elif name in fields:
             raise InvalidInput(f"The field {name} comes twice.", mend="Send it once.", field=name)
         else:
             fields[name] = value
-    return Form(fields, uploads)
+    return Form(fields, uploads, image_weights)
 
 
 def filter_of_address(items: Sequence[tuple[str, str]], declared: Sequence[str]) -> Filter | None:
@@ -129,7 +171,7 @@ def filter_of_address(items: Sequence[tuple[str, str]], declared: Sequence[str])
 def _query(
     request: SearchRequest,
     uploads: Sequence[bytes],
-    image_weight: float,
+    image_weights: Sequence[float],
     settings: Settings,
     side: int,
 ) -> Query:
@@ -146,14 +188,27 @@ def _query(
     parts: list[Part] = []
     if request.text is not None:
         parts.append(Part(text=request.text, name="text"))
+    weights = iter(_weight_each(image_weights, len(uploads) + (request.image is not None)))
     if request.image is not None:
         image = named_picture(request.image, settings, side=side, field="image")
-        parts.append(Part(image=image, weight=image_weight, name="image"))
+        parts.append(Part(image=image, weight=next(weights), name="image"))
     for upload in uploads:
         image = picture(upload, settings, side=side, field="image")
-        parts.append(Part(image=image, weight=image_weight, name="image"))
+        parts.append(Part(image=image, weight=next(weights), name="image"))
     parts += [_part(part, index, settings, side) for index, part in enumerate(request.parts)]
-    return Query(tuple(parts), filter, request.limit, request.offset, request.fusion)
+    return Query(tuple(parts), filter, request.limit, request.offset, request.fusion, request.diversity)
+
+
+def _weight_each(weights: Sequence[float], pictures: int) -> Sequence[float]:
+    if len(weights) <= 1:
+        return [weights[0] if weights else 1.0] * pictures
+    if len(weights) != pictures:
+        raise InvalidInput(
+            f"There are {len(weights)} weights for {pictures} pictures.",
+            mend="Send one image_weight for all pictures, or one for each.",
+            field="image_weight",
+        )
+    return weights
 
 
 def _part(part: RequestPart, index: int, settings: Settings, side: int) -> Part:

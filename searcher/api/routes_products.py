@@ -17,6 +17,7 @@ from searcher.api.reading import filter_of_address
 from searcher.api.routes_search import (
     Brand,
     Category,
+    Diversity,
     FusionName,
     Limit,
     Offset,
@@ -115,15 +116,22 @@ async def get_similar(
     price_min: PriceMin = None,
     price_max: PriceMax = None,
     fusion: FusionName = None,
+    diversity: Diversity = 0.0,
 ) -> Response:
     """Compares by the picture, or by the title of a product without one. The product itself is left out."""
     context = context_of(request)
     wanted, root = id_of(request, product_id), root_of(request)
-    filter = filter_of_address(request.query_params.multi_items(), ("limit", "offset", "fusion"))
+    declared = ("limit", "offset", "fusion", "diversity")
+    filter = filter_of_address(request.query_params.multi_items(), declared)
 
     def work() -> tuple[dict[str, float], Response]:
         answer = context.engine.similar(
-            wanted, limit=limit, offset=offset, filter=filter, fusion=fusion or None
+            wanted,
+            limit=limit,
+            offset=offset,
+            filter=filter,
+            fusion=fusion or None,
+            diversity=diversity,
         )
         return answer.took, json_response(answer_json(answer, root))
 

@@ -14,12 +14,19 @@ from searcher.api.context import context_of, json_response, media_type, root_of
 from searcher.api.problems import UnsupportedType, documented
 from searcher.api.reading import (
     filter_of_address,
-    query_of_address,
+    parts_of_address,
     query_of_form,
     query_of_json,
     read_form,
 )
-from searcher.api.schemas import DEFAULT_LIMIT, FacetsAnswer, FusionsAnswer, SearchAnswer, answer_json
+from searcher.api.schemas import (
+    DEFAULT_LIMIT,
+    DIVERSITY,
+    FacetsAnswer,
+    FusionsAnswer,
+    SearchAnswer,
+    answer_json,
+)
 from searcher.fusion import fusion_names
 from searcher.query import Query as SearchQuery
 
@@ -33,6 +40,7 @@ PriceMax = Annotated[float | None, Query(description="Costs at most this.")]
 Limit = Annotated[int, Query(description="Results wanted.", examples=[24])]
 Offset = Annotated[int, Query(description="Results to skip.", examples=[0])]
 FusionName = Annotated[str | None, Query(description="How parts and fields are combined; see /fusions.")]
+Diversity = Annotated[float, Query(description=DIVERSITY, examples=[0.5])]
 
 
 @router.post(
@@ -74,7 +82,7 @@ async def post_search(request: Request) -> Response:
 
 @router.get(
     "/search",
-    summary="Search by words",
+    summary="Search by words and examples",
     response_model=SearchAnswer,
     responses=documented(
         404, 409, 422, 503, ok={200: {"description": "One page of results.", **examples.answer()}}
@@ -82,7 +90,12 @@ async def post_search(request: Request) -> Response:
 )
 async def get_search(
     request: Request,
-    q: Annotated[str, Query(description="Words to look for.", examples=["red dress"])],
+    q: Annotated[str | None, Query(description="Words to look for.", examples=["red dress"])] = None,
+    without: Annotated[
+        list[str] | None, Query(alias="not", description="Words for what it should not be like.")
+    ] = None,
+    like: Annotated[list[str] | None, Query(description="Ids of products it should be like.")] = None,
+    unlike: Annotated[list[str] | None, Query(description="Ids of products it should not be like.")] = None,
     limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
     category: Category = None,
@@ -91,11 +104,20 @@ async def get_search(
     price_min: PriceMin = None,
     price_max: PriceMax = None,
     fusion: FusionName = None,
+    diversity: Diversity = 0.0,
 ) -> Response:
-    """For links and simple clients. Attributes of products filter as `attributes.NAME=VALUE`."""
+    """For links and simple clients: words as `q`, examples as `like`, or both.
+
+    A weight may follow a value of `not`, `like` and `unlike`: `like=sku-1^2` counts twice. Attributes of
+    products filter as `attributes.NAME=VALUE`.
+    """
     items = request.query_params.multi_items()
-    filter = filter_of_address(items, ("q", "limit", "offset", "fusion"))
-    return await _search(request, lambda: query_of_address(q, filter, limit, offset, fusion))
+    settings = context_of(request).settings
+    declared = ("q", "not", "like", "unlike", "limit", "offset", "fusion", "diversity")
+    filter = filter_of_address(items, declared)
+    parts = parts_of_address(q, without or (), like or (), unlike or (), settings)
+    query = SearchQuery(parts, filter, limit, offset, fusion or None, diversity)
+    return await _search(request, lambda: query)
 
 
 @router.get(

@@ -15,6 +15,11 @@ from services.catalogue.product import Product
 DEFAULT_LIMIT = 24
 #: Most products one PUT may hold.
 MAX_PRODUCTS = 256
+#: What `diversity` says, wherever it is given.
+DIVERSITY = (
+    "From 0, the best matches in order of their scores, to 1, matches as unlike each other as can be "
+    "(MMR over the best 200)."
+)
 
 _VALUE = {"type": ["string", "number", "boolean"]}
 _FILTER = {
@@ -68,6 +73,7 @@ class SearchRequest(BaseModel):
     limit: StrictInt = Field(DEFAULT_LIMIT, description="Results wanted.")
     offset: StrictInt = Field(0, description="Results to skip.")
     fusion: StrictStr | None = Field(None, description="How parts and fields are combined; see /fusions.")
+    diversity: StrictFloat = Field(0.0, description=DIVERSITY)
 
 
 class SearchForm(BaseModel):
@@ -77,12 +83,17 @@ class SearchForm(BaseModel):
     image: list[Annotated[bytes, Field(json_schema_extra={"format": "binary"})]] = Field(
         [], description="Picture files, at most as many as a query may have parts."
     )
-    image_weight: float = Field(1.0, description="Weight of the uploaded pictures.")
+    image_weight: list[float] = Field(
+        [1.0],
+        description="Weight of the pictures: one for all of them, or one for each in their order; negative: "
+        "not like this; never 0.",
+    )
     parts: str | None = Field(None, description="As in the JSON body, as JSON text.")
     filters: str | None = Field(None, description="As in the JSON body, as JSON text.")
     limit: int = Field(DEFAULT_LIMIT, description="Results wanted.")
     offset: int = Field(0, description="Results to skip.")
     fusion: str | None = Field(None, description="How parts and fields are combined; see /fusions.")
+    diversity: float = Field(0.0, description=DIVERSITY)
 
 
 class ProductRecord(Product):

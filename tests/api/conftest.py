@@ -175,3 +175,14 @@ def problem(response: httpx.Response, status: int, field: str | None) -> dict[st
     assert status == 404 or status >= 500 or found["mend"], found
     assert "Traceback" not in response.text
     return found
+
+
+@pytest.fixture()
+def compact_shop(compact_encoder: Any, tmp_path: Path) -> Iterator[Service]:
+    """The service with the encoder that Vitrine ships."""
+    settings = Settings(data_dir=tmp_path / "data", _env_file=None)
+    engine = Engine(settings, compact_encoder, open_store(settings))
+    stock(engine, tmp_path)
+    app = create_app(settings, engine)
+    yield Service(settings, engine, app, call(app))
+    engine.close()

@@ -154,6 +154,7 @@ async def test_the_documented_form_is_the_form(shop, document):
         "limit": "3",
         "offset": "0",
         "fusion": "mean",
+        "diversity": "0.5",
     }
     assert set(schema["properties"]) == set(values)
     files = {name: ("a.png", value) if name == "image" else (None, value) for name, value in values.items()}
@@ -163,4 +164,13 @@ async def test_the_documented_form_is_the_form(shop, document):
 async def test_the_documented_product_is_the_product(document):
     assert set(document["components"]["schemas"]["Product"]["properties"]) == set(Product.model_fields)
     request = document["components"]["schemas"]["SearchRequest"]
-    assert set(request["properties"]) == {"text", "image", "parts", "filters", "limit", "offset", "fusion"}
+    assert set(request["properties"]) == {
+        "text",
+        "image",
+        "parts",
+        "filters",
+        "limit",
+        "offset",
+        "fusion",
+        "diversity",
+    }

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.page.catalogue import draw, encoded
 from tests.page.conftest import Shop, tab
+from tests.page.test_query import asked
 
 
 def upload(name: str, image: Image.Image, format: str = "PNG", **options: Any) -> FilePayload:
@@ -144,6 +145,27 @@ def test_two_photos_weigh_in_together(shop: Shop) -> None:
     shop.settle()
     reasons = "\n".join(shop.page.locator("#grid .why").all_inner_texts())
     assert "photo 1 → its picture" in reasons and "photo 2 → its picture" in reasons
+
+
+def test_a_photo_can_be_turned_into_its_opposite_and_weighed(shop: Shop) -> None:
+    shop.open()
+    bodies = asked(shop)
+    shop.page.locator("#photo-file").set_input_files(
+        [upload("a.png", draw("mug", "red")), upload("b.png", draw("mug", "blue"))]
+    )
+    shop.settle()
+    assert [part["weight"] for part in bodies[-1]["parts"]] == [1, 1]
+    shop.page.get_by_role("button", name="Not like photo 2").click()
+    shop.settle()
+    shop.page.get_by_role("button", name="Counts more: photo 2").click()
+    shop.settle()
+    assert [part["weight"] for part in bodies[-1]["parts"]] == [1, -1.5]
+    assert all("image" in part for part in bodies[-1]["parts"])
+    expect(shop.chips.nth(1)).to_contain_text("not")
+    # What is left is all that is looked for, so it cannot be turned too.
+    expect(shop.page.get_by_role("button", name="Not like photo 1")).to_have_count(0)
+    reasons = "\n".join(shop.page.locator("#grid .why").all_inner_texts())
+    assert "your photo → its picture" in reasons
 
 
 def test_photos_dropped_in_quick_succession_all_count(shop: Shop) -> None:

@@ -107,6 +107,56 @@ def test_a_part_can_be_turned_into_its_opposite(shop: Shop) -> None:
     assert shop.query() == {"q": ["dress"], "like": ["mug-red"]}
 
 
+def test_examples_collect_and_each_can_be_turned_or_removed(shop: Shop) -> None:
+    shop.open("/?q=dress")
+    bodies = asked(shop)
+    titles = []
+    for _ in range(2):
+        titles.append(shop.titles()[0])
+        shop.cards.first.get_by_role("button", name="More like this").click()
+        shop.settle()
+    titles.append(shop.titles()[2])
+    shop.cards.nth(2).get_by_role("button", name="Less like this").click()
+    shop.settle()
+    expect(shop.chips).to_have_count(4)
+    assert [part["weight"] for part in bodies[-1]["parts"]] == [1, 1, 1, -1]
+    assert not set(titles) & set(shop.titles())
+    for chip, title in zip(range(1, 4), titles, strict=True):
+        expect(shop.chips.nth(chip)).to_contain_text(title)
+    shop.page.get_by_role("button", name=f"Not like “{titles[1]}”").click()
+    shop.settle()
+    assert [part["weight"] for part in bodies[-1]["parts"]] == [1, 1, -1, -1]
+    shop.page.get_by_role("button", name="Remove “dress”").click()
+    shop.settle()
+    shop.page.get_by_role("button", name=f"Remove “{titles[2]}”").click()
+    shop.settle()
+    query = shop.query()
+    assert set(query) == {"like", "unlike"} and len(query["like"]) == len(query["unlike"]) == 1
+    assert [part["weight"] for part in bodies[-1]["parts"]] == [1, -1]
+    assert titles[2] in shop.titles() and not set(titles[:2]) & set(shop.titles())
+
+
+def test_variety_is_a_switch_that_travels_in_the_address(shop: Shop) -> None:
+    shop.open("/?q=dress")
+    bodies = asked(shop)
+    plain = shop.titles()
+    variety = shop.page.get_by_role("button", name="Variety")
+    expect(variety).to_have_attribute("aria-pressed", "false")
+    variety.click()
+    shop.settle()
+    expect(variety).to_have_attribute("aria-pressed", "true")
+    assert bodies[-1]["diversity"] == 0.6
+    assert shop.query() == {"q": ["dress"], "diversity": ["0.6"]}
+    varied = shop.titles()
+    assert varied[0] == plain[0] and varied != plain
+    variety.click()
+    shop.settle()
+    assert shop.titles() == plain and shop.query() == {"q": ["dress"]}
+    shop.open("/?q=dress&diversity=0.6")
+    expect(variety).to_have_attribute("aria-pressed", "true")
+    assert shop.titles() == varied
+
+
 def test_removing_the_last_part_leads_to_the_first_screen(shop: Shop) -> None:
     shop.open("/?q=dress&category=dress")
     shop.page.get_by_role("button", name="Remove “dress”").click()
@@ -181,10 +231,11 @@ def example(value: str, weight: float = 1) -> dict[str, Any]:
         {"parts": [example("^1.5", -1)], "item": "q=1&not=2", "fusion": "rrf"},
         {"parts": [text("a")], "filters": {"category": ["x", "y, z"], "attributes.heel": ["hi&lo"]}},
         {"parts": [text("a")], "filters": {"price": {"gte": 0, "lte": 9.5}}},
+        {"parts": [text("a"), example("b"), example("c", -2)], "diversity": 0.6},
     ],
 )
 def test_states_survive_the_way_through_the_address(modules: Page, state: dict[str, Any]) -> None:
-    full = {"filters": {}, "item": None, "fusion": None, "lost": 0} | state
+    full = {"filters": {}, "item": None, "fusion": None, "diversity": 0, "lost": 0} | state
     back = modules.evaluate(
         """async (state) => {
             const { formatAddress, parseAddress } = await import("/static/state.js");

@@ -52,12 +52,13 @@ async function ask(path, options = {}) {
 const encoded = (id) => id.split("/").map(encodeURIComponent).join("/");
 
 /**
- * Ask a query: `parts` as the service takes them, `filters`, `limit`, `offset`, `fusion`.
+ * Ask a query: `parts` as the service takes them, `filters`, `limit`, `offset`, `fusion`, `diversity`.
  * Aborting `signal` rejects with an AbortError.
  */
-export function search({ parts, filters = {}, limit = 24, offset = 0, fusion = null }, signal) {
+export function search({ parts, filters = {}, limit = 24, offset = 0, fusion = null, diversity = 0 }, signal) {
   const body = { parts, filters, limit, offset };
   if (fusion) body.fusion = fusion;
+  if (diversity) body.diversity = diversity;
   return ask("search", {
     method: "POST",
     headers: { "Content-Type": "application/json" },

@@ -10,7 +10,7 @@ const LEAST = 0.03;
 
 /**
  * Card of a hit. `names` are the names of the query's parts (none on the start page); `actions`
- * has `open(id)`, `alike(id)` and `addressOf(id)`.
+ * has `open(id)`, `alike(id)`, `unlike(id)` and `addressOf(id)`.
  */
 export function card(hit, names, actions, { eager = false } = {}) {
   const { product } = hit;
@@ -41,6 +41,10 @@ export function card(hit, names, actions, { eager = false } = {}) {
       el("button", {
         class: "alike", type: "button", "aria-label": `More like this: ${title}`, onclick: () => actions.alike(product.id),
       }, icon("alike"), "More like this"),
+      names ? el("button", {
+        class: "alike less", type: "button", "aria-label": `Less like this: ${title}`, title: "Less like this",
+        onclick: () => actions.unlike(product.id),
+      }, icon("minus")) : null,
       names ? el("span", { class: "score", title: "Score of the match" }, el("span", { class: "unseen" }, "Score "),
         rounded(hit.score)) : null));
 }

@@ -13,8 +13,8 @@ import { renderQuery } from "./query.js";
 import { doneWaiting, moveWithArrows, renderHits, renderProblem, renderWaiting } from "./results.js";
 import { renderStart } from "./start.js";
 import {
-  EMPTY, formatAddress, isPositive, mainWords, parseAddress, photosOf, questionOf, withBox, withFilter, withoutPart,
-  withPart, withPrice, withWeight,
+  EMPTY, formatAddress, isPositive, mainWords, parseAddress, photosOf, questionOf, VARIETY, withBox, withFilter,
+  withoutPart, withPart, withPrice, withWeight,
 } from "./state.js";
 
 const PAGE = 24;
@@ -88,7 +88,8 @@ function partsToAsk() {
 }
 
 function ask(limit, offset, signal) {
-  return search({ parts: partsToAsk(), filters: state.filters, fusion: state.fusion, limit, offset }, signal);
+  const { filters, fusion, diversity } = state;
+  return search({ parts: partsToAsk(), filters, fusion, diversity, limit, offset }, signal);
 }
 
 /** Ask the state's question and show the answer, unless another question comes first. */
@@ -252,6 +253,7 @@ const actions = {
   forgetPhotos: () => go({ ...state, lost: 0 }, { replace: true }),
   usePhotos,
   alike: (id) => searchFrom(withPart(state, { kind: "product", value: id, weight: 1 })),
+  unlike: (id) => searchFrom(withPart(state, { kind: "product", value: id, weight: -1 })),
   open: (id) => go({ ...state, item: id }, { opened: true }),
   addressOf: (id) => formatAddress({ ...state, item: id }),
 };
@@ -264,7 +266,6 @@ const dialog = {
     parts: state.parts.length ? state.parts : [{ kind: "text", value, weight: 1 }],
     filters: { ...state.filters, [key]: [value] },
   }),
-  unlike: (id) => searchFrom(withPart(state, { kind: "product", value: id, weight: -1 })),
   turn: (id) => go({ ...state, item: id }, { replace: true, opened: history.state?.opened }),
   // Opened from this page: back undoes it. Opened by a link: there may be nothing to go back to.
   close: () => (history.state?.opened ? history.back() : go({ ...state, item: null }, { replace: true })),
@@ -281,6 +282,7 @@ new ResizeObserver(([{ target }]) => {
 watchInput(actions);
 watchDetail(dialog);
 byId("more").addEventListener("click", more);
+byId("vary").addEventListener("click", () => go({ ...state, diversity: state.diversity ? 0 : VARIETY }));
 byId("results").addEventListener("keydown", (event) => moveWithArrows(event));
 addEventListener("popstate", () => show(stateOfAddress()));
 show(stateOfAddress());

@@ -28,7 +28,9 @@ export function renderQuery(state, actions) {
 
 function chip(part, index, state, actions) {
   const several = state.parts.length > 1;
-  const { name, content } = face(part, () => renderQuery(state, actions));
+  const photos = state.parts.filter(({ kind }) => kind === "photo");
+  const number = photos.length > 1 ? photos.indexOf(part) + 1 : 0;
+  const { name, content } = face(part, number, () => renderQuery(state, actions));
   const positives = state.parts.filter(isPositive).length;
   const mayFlip = several && !(isPositive(part) && positives === 1);
   return el("li", { class: `chip ${hue(index, part.weight)}`, "data-kind": part.kind },
@@ -64,14 +66,18 @@ function weights(part, index, name, actions) {
     step(1, "Counts more", "plus", size >= STEPS.at(-1)));
 }
 
-/** What a chip shows, and its name for screen readers; a product not known yet is asked for. */
-function face(part, again) {
+/**
+ * What a chip shows, and its name for screen readers; a product not known yet is asked for. Photos have a
+ * `number` if there are several.
+ */
+function face(part, number, again) {
   if (part.kind === "text") {
     return { name: `“${part.value}”`, content: el("span", { class: "chip-text", dir: "auto" }, part.value) };
   }
   if (part.kind === "photo") {
-    return { name: "your photo", content: [
-      el("img", { class: "thumb", src: photo(part.value), alt: "Your photo" }), el("span", { class: "chip-text" }, "Photo")] };
+    return { name: number ? `photo ${number}` : "your photo", content: [
+      el("img", { class: "thumb", src: photo(part.value), alt: "Your photo" }),
+      el("span", { class: "chip-text" }, number ? `Photo ${number}` : "Photo")] };
   }
   const known = knownProduct(part.value);
   if (!known) product(part.value).then(again, () => {});

@@ -36,12 +36,13 @@ export function renderHits(answer, state, actions, from = 0) {
   const shown = answer.hits.length;
   const considered = `${plural(answer.total, "product")} considered in ${milliseconds(answer.took_ms.total)}`;
   fill(byId("status"), el("strong", {}, `${count(shown)} shown`), el("span", {}, considered));
-  byId("why").hidden = !shown;
+  byId("why").hidden = byId("vary").hidden = !shown;
+  byId("vary").setAttribute("aria-pressed", String(state.diversity > 0));
   byId("more").hidden = !shown || answer.complete;
   const end = byId("end");
   end.hidden = !shown || !answer.complete || shown < 12;
   end.textContent = shown >= answer.total
-    ? "That is all of them, best matches first."
+    ? `That is all of them, ${state.diversity ? "matches unlike each other" : "best matches"} first.`
     : "Those are the best matches. More words or a filter will find the others.";
   if (!shown) renderNothing(state, actions);
   renderActive(state, actions);
@@ -61,7 +62,7 @@ export function renderProblem(problem, actions, { keep = false } = {}) {
     fill(byId("grid"));
     byId("status").textContent = "";
     byId("active").hidden = true;
-    byId("why").hidden = true;
+    byId("why").hidden = byId("vary").hidden = true;
     byId("more").hidden = true;
     byId("end").hidden = true;
   }

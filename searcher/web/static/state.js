@@ -1,10 +1,11 @@
 /**
  * The state of the page and its address: pure functions, no DOM.
  *
- * State: { parts, filters, item, fusion, lost }
+ * State: { parts, filters, item, fusion, diversity, lost }
  *   parts    [{ kind: "text" | "photo" | "product", value, weight }]; a negative weight means "not like this"
  *   filters  { category: [..], brand: [..], ..., price: { gte, lte } }
  *   item     id of the product whose details are open, or null
+ *   diversity  how unlike each other the results shall be, 0 (not asked for) to 1
  *   lost     how many photos the address speaks of that this page does not have
  *
  * In the address, a weight other than 1 follows its value as `^1.5`.
@@ -15,9 +16,12 @@ export const STEPS = [0.25, 0.5, 0.75, 1, 1.5, 2, 3];
 
 const NAMES = { q: ["text", 1], not: ["text", -1], like: ["product", 1], unlike: ["product", -1] };
 const PRICE = { price_min: "gte", price_max: "lte" };
-const OTHER = new Set(["item", "fusion", "photos"]);
+const OTHER = new Set(["item", "fusion", "diversity", "photos"]);
 
-export const EMPTY = Object.freeze({ parts: [], filters: {}, item: null, fusion: null, lost: 0 });
+/** The diversity that the switch on the page asks for. */
+export const VARIETY = 0.6;
+
+export const EMPTY = Object.freeze({ parts: [], filters: {}, item: null, fusion: null, diversity: 0, lost: 0 });
 
 function weighted(value, weight) {
   const size = Math.abs(weight);
@@ -34,7 +38,7 @@ function unweighted(text) {
  * Address -> state. `photos` is what the history entry kept of the photos: [{ at, id, weight }].
  */
 export function parseAddress(search, photos = []) {
-  const state = { parts: [], filters: {}, item: null, fusion: null, lost: 0 };
+  const state = { parts: [], filters: {}, item: null, fusion: null, diversity: 0, lost: 0 };
   const query = new URLSearchParams(search);
   for (const [name, raw] of query) {
     if (!raw.trim()) continue;
@@ -49,6 +53,9 @@ export function parseAddress(search, photos = []) {
       state.item = raw;
     } else if (name === "fusion") {
       state.fusion = raw;
+    } else if (name === "diversity") {
+      const asked = Number(raw);
+      if (asked >= 0 && asked <= 1) state.diversity = asked;
     } else if (isFilter(name)) {
       state.filters[name] = [...(state.filters[name] ?? []), raw];
     }
@@ -82,6 +89,7 @@ export function formatAddress(state) {
   const photos = state.parts.filter((part) => part.kind === "photo").length + state.lost;
   if (photos) query.set("photos", String(photos));
   if (state.fusion) query.set("fusion", state.fusion);
+  if (state.diversity) query.set("diversity", String(state.diversity));
   if (state.item) query.set("item", state.item);
   const text = query.toString();
   return text ? `?${text}` : "";
@@ -95,7 +103,7 @@ export function photosOf(state) {
 
 /** Equal for two states that ask the service the same question. */
 export function questionOf(state) {
-  return JSON.stringify([state.parts, state.filters, state.fusion]);
+  return JSON.stringify([state.parts, state.filters, state.fusion, state.diversity]);
 }
 
 export const isPositive = (part) => part.weight > 0;

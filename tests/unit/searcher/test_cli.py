@@ -94,6 +94,25 @@ def test_json_is_that_of_the_service(stocked, tmp_path):
     assert answer["fusion"] == "mean"
 
 
+def test_examples_pictures_and_words_are_wanted_or_not_with_weights(stocked, tmp_path):
+    (tmp_path / "red.png").write_bytes(picture("red", 3))
+    (tmp_path / "blue.png").write_bytes(picture("blue", 2))
+    words = ["mug^2", "--image", "red.png^0.5", "--not-image", "blue.png", "--like", "p0", "--like", "p1^3"]
+    words += ["--unlike", "p2", "--not", "lamp^0.25", "--not-text", "wood", "--diversity", "0.5"]
+    answer = json.loads(call(*words, "--json"))
+    assert [(part["kind"], part["label"], part["weight"]) for part in answer["parts"]] == [
+        ("text", "mug", 2.0),
+        ("image", "red.png", 0.5),
+        ("product", "red shirt", 1.0),
+        ("product", "red chair", 3.0),
+        ("text", "lamp", -0.25),
+        ("text", "wood", -1.0),
+        ("image", "blue.png", -1.0),
+        ("product", "red mug", -1.0),
+    ]
+    assert not {"p0", "p1", "p2"} & {hit["id"] for hit in answer["hits"]}
+
+
 def test_control_characters_of_titles_stay_out_of_the_terminal(stocked):
     output = call("red", "--filter", "id=evil")
     assert "\x1b" not in output and "\x07" not in output
@@ -115,6 +134,11 @@ def test_nothing_found(stocked):
         (["--image", "missing.png"], "--image"),
         (["--not", "mug"], "parts"),
         (["--like", "nowhere"], "like"),
+        (["--like", "p0", "--unlike", "nowhere"], "unlike"),
+        (["mug", "--like", "p0^0"], "like"),
+        (["mug", "--not-image", "missing.png"], "--not-image"),
+        (["mug", "--diversity", "2"], "diversity"),
+        ([word for _ in range(17) for word in ("--image", "missing.png")], "parts"),
         ([" "], "text"),
     ],
 )
