@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from searcher.answer import Answer, ScoredHit
+from searcher.box import parse_box
 from searcher.engine import open_engine
 from searcher.filters import parse_assignments
 from searcher.live import AnyEngine, open_live
@@ -45,6 +47,12 @@ def search(
     image: Annotated[
         list[str] | None, typer.Option(help="Picture to look for: a file or URL; repeatable.")
     ] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(
+            help="Region of the picture that alone counts: left,top,right,bottom as shares of its sides."
+        ),
+    ] = None,
     like: Annotated[
         list[str] | None, typer.Option(help="Id of a product to take as an example; repeatable.")
     ] = None,
@@ -63,7 +71,7 @@ def search(
     settings = get_settings()
     filters = parse_assignments(filter or [])
     parts = [Part(text=text, name="text")] if text is not None else []
-    parts += [_picture(source, settings) for source in image or []]
+    parts += _pictures(image or [], box, settings)
     parts += [Part(product=name, name="like") for name in like or []]
     parts += [Part(text=words, weight=-1.0, name="not") for words in unlike or []]
     query = Query(tuple(parts), filters, limit, fusion=fusion)
@@ -153,6 +161,19 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _pictures(sources: Sequence[str], box: str | None, settings: Settings) -> list[Part]:
+    parts = [_picture(source, settings) for source in sources]
+    if box is None:
+        return parts
+    if len(parts) != 1:
+        raise InvalidInput(
+            f"The box is for one picture, and there are {len(parts)}.",
+            mend="Give --box together with one --image.",
+            field="--box",
+        )
+    return [replace(parts[0], box=parse_box(box, "--box"))]
 
 
 def _picture(source: str, settings: Settings) -> Part:

@@ -51,7 +51,8 @@ async def post_search(request: Request) -> Response:
     part of the query had to say about its picture and its title.
     """
     context = context_of(request)
-    settings, side = context.settings, context.engine.encoder.image_size
+    # Twice what the encoder sees: fine patches of a photo look closer.
+    settings, side = context.settings, 2 * context.engine.encoder.image_size
     kind = media_type(request)
     if kind == "multipart/form-data":
         async with request.form(
@@ -91,11 +92,14 @@ async def get_search(
     price_min: PriceMin = None,
     price_max: PriceMax = None,
     fusion: FusionName = None,
+    explain: Annotated[
+        bool, Query(description="Whether hits come with heat maps.", examples=[False])
+    ] = False,
 ) -> Response:
     """For links and simple clients. Attributes of products filter as `attributes.NAME=VALUE`."""
     items = request.query_params.multi_items()
-    filter = filter_of_address(items, ("q", "limit", "offset", "fusion"))
-    return await _search(request, lambda: query_of_address(q, filter, limit, offset, fusion))
+    filter = filter_of_address(items, ("q", "limit", "offset", "fusion", "explain"))
+    return await _search(request, lambda: query_of_address(q, filter, limit, offset, fusion, explain))
 
 
 @router.get(
