@@ -119,3 +119,28 @@ async def test_the_documented_example_of_regions_works(shop):
 )
 async def test_what_is_no_picture_is_refused_by_name(shop, options, status, field):
     problem(await shop.client.post("/regions", **options), status, field)
+
+
+async def test_hits_are_explained_when_asked_on_every_way(shop):
+    posted = await search(shop, text="red dress", limit=3, explain=True)
+    got = (await shop.client.get("/search", params={"q": "red dress", "limit": 3, "explain": "true"})).json()
+    form = (
+        await shop.client.post(
+            "/search", files={"text": (None, "red dress"), "limit": (None, "3"), "explain": (None, "true")}
+        )
+    ).json()
+    assert posted["hits"] == got["hits"] == form["hits"]
+    maps = [found["maps"] for found in posted["hits"]]
+    assert any(maps)
+    for heat in (heat for some in maps for heat in some):
+        assert len(heat["values"]) == heat["rows"] and len(heat["values"][0]) == heat["columns"]
+        assert all(0 <= value <= 1 for row in heat["values"] for value in row)
+        assert -1 <= heat["low"] <= heat["high"] <= 1
+    plain = await search(shop, text="red dress", limit=3)
+    assert all("maps" not in found for found in plain["hits"])
+
+
+async def test_explain_is_yes_or_no(shop):
+    problem(await shop.client.post("/search", json={"text": "mug", "explain": "maybe"}), 422, "explain")
+    files = {"text": (None, "mug"), "explain": (None, "maybe")}
+    problem(await shop.client.post("/search", files=files), 422, "explain")

@@ -52,11 +52,12 @@ async function ask(path, options = {}) {
 const encoded = (id) => id.split("/").map(encodeURIComponent).join("/");
 
 /**
- * Ask a query: `parts` as the service takes them, `filters`, `limit`, `offset`, `fusion`.
+ * Ask a query: `parts` as the service takes them, `filters`, `limit`, `offset`, `fusion`, `explain`.
  * Aborting `signal` rejects with an AbortError.
  */
-export function search({ parts, filters = {}, limit = 24, offset = 0, fusion = null }, signal) {
+export function search({ parts, filters = {}, limit = 24, offset = 0, fusion = null, explain = false }, signal) {
   const body = { parts, filters, limit, offset };
+  if (explain) body.explain = true;
   if (fusion) body.fusion = fusion;
   return ask("search", {
     method: "POST",
@@ -64,6 +65,16 @@ export function search({ parts, filters = {}, limit = 24, offset = 0, fusion = n
     body: JSON.stringify(body),
     signal,
   });
+}
+
+/** Likely products in a photo (a data URI), the likeliest first and the whole photo last: [{ box, score }]. */
+export async function regions(image) {
+  const answer = await ask("regions", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ image }),
+  });
+  return answer.regions;
 }
 
 /** Most frequent values of a catalogue field: [{ value, count }]; `filters` narrows what is counted. */

@@ -28,7 +28,7 @@ export function renderQuery(state, actions) {
 
 function chip(part, index, state, actions) {
   const several = state.parts.length > 1;
-  const { name, content } = face(part, () => renderQuery(state, actions));
+  const { name, content } = face(part, actions, () => renderQuery(state, actions));
   const positives = state.parts.filter(isPositive).length;
   const mayFlip = several && !(isPositive(part) && positives === 1);
   return el("li", { class: `chip ${hue(index, part.weight)}`, "data-kind": part.kind },
@@ -65,13 +65,17 @@ function weights(part, index, name, actions) {
 }
 
 /** What a chip shows, and its name for screen readers; a product not known yet is asked for. */
-function face(part, again) {
+function face(part, actions, again) {
   if (part.kind === "text") {
     return { name: `“${part.value}”`, content: el("span", { class: "chip-text", dir: "auto" }, part.value) };
   }
   if (part.kind === "photo") {
     return { name: "your photo", content: [
-      el("img", { class: "thumb", src: photo(part.value), alt: "Your photo" }), el("span", { class: "chip-text" }, "Photo")] };
+      el("img", { class: "thumb", src: photo(part.value), alt: "Your photo" }),
+      el("button", {
+        class: "frame-button", type: "button", "data-focus": `frame-${part.value}`, "aria-label": "Choose what counts in your photo",
+        onclick: () => actions.openRegions(part.value),
+      }, part.box ? "Part of photo" : "Photo")] };
   }
   const known = knownProduct(part.value);
   if (!known) product(part.value).then(again, () => {});
