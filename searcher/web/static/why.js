@@ -4,8 +4,9 @@ import { el, fill } from "./dom.js";
 import { photo } from "./photo.js";
 import { hue } from "./words.js";
 
-/** Share of the light that is taken from places of no affinity. */
-const SHADE = 0.78;
+/** How thick the fog lies on places of no affinity: mid-grey, to be seen on dark products and on pale ones. */
+const FOG = [122, 132, 129];
+const THICK = 0.86;
 const LONGEST_SIDE = 192;
 
 /**
@@ -55,12 +56,12 @@ function offer(maps, names, tile, choices, actions) {
     const back = maps.find(({ of, part }) => of === "query" && part === map.part);
     fill(photos, back && id ? photoWith(photo(id), back) : null);
   };
-  fill(choices, el("p", {}, "Bright is where it sees"), el("div", { class: "seen-words" }, buttons), photos);
+  fill(choices, el("p", {}, "Clear is where it sees"), el("div", { class: "seen-words" }, buttons), photos);
   show(own[0]);
 }
 
 function photoWith(source, map) {
-  const holder = el("span", { class: "seen-photo" }, el("img", { src: source, alt: "Your photo, bright where this product is seen", onload: () => draw(holder, map) }));
+  const holder = el("span", { class: "seen-photo" }, el("img", { src: source, alt: "Your photo, clear where this product is seen", onload: () => draw(holder, map) }));
   return holder;
 }
 
@@ -68,7 +69,7 @@ function clear(holder) {
   holder.querySelector("canvas")?.remove();
 }
 
-/** Darken what is of little affinity. The canvas has the picture's own shape, so that both are cut alike. */
+/** Lay fog on what is of little affinity. The canvas has the picture's own shape, so that both are cut alike. */
 function draw(holder, map) {
   clear(holder);
   const image = holder.querySelector("img");
@@ -80,7 +81,7 @@ function draw(holder, map) {
   const small = new OffscreenCanvas(map.columns, map.rows);
   const pixels = new ImageData(map.columns, map.rows);
   map.values.flat().forEach((value, at) => {
-    pixels.data.set([8, 14, 13, Math.round(255 * SHADE * (1 - value))], 4 * at);
+    pixels.data.set([...FOG, Math.round(255 * THICK * (1 - value))], 4 * at);
   });
   small.getContext("2d").putImageData(pixels, 0, 0);
   const context = canvas.getContext("2d");
