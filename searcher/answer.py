@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from searcher.query import Kind
 from services.catalogue.product import Product
+from services.encoder.base import Vectors
+from services.encoder.regions import Box
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,20 @@ class HitWeight:
     field: str
     weight: float
     similarity: float
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Where in a picture something is seen. `part` is the query part it belongs to; `words` what is looked
+    for, "" for what a picture shows; `of` whose picture it lies over, the hit's ("product") or the part's
+    ("query"). `grid` is float32 [rows, columns], cosines stretched to 0..1 from `low` to `high`."""
+
+    part: int
+    words: str
+    of: Literal["product", "query"]
+    grid: Vectors
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,7 @@ class ScoredHit:
     source: str | None
     score: float
     weights: list[HitWeight]
+    maps: tuple[HeatMap, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,7 @@ class AnsweredPart:
     kind: Kind
     label: str
     weight: float
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -61,3 +80,4 @@ class Answer:
     offset: int
     fusion: str
     took: dict[str, float]
+    explained: bool = False

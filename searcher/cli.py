@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from searcher.answer import Answer, ScoredHit
+from searcher.box import parse_box
 from searcher.engine import open_engine
 from searcher.filters import parse_assignments
 from searcher.live import AnyEngine, open_live
@@ -45,6 +47,12 @@ def search(
     text: Annotated[str | None, typer.Argument(help="Words to look for.")] = None,
     image: Annotated[
         list[str] | None, typer.Option(help="Picture to look for: a file or URL; repeatable.")
+    ] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(
+            help="Region of the picture that alone counts: left,top,right,bottom as shares of its sides."
+        ),
     ] = None,
     like: Annotated[
         list[str] | None, typer.Option(help="Id of a product to take as an example; repeatable.")
@@ -86,6 +94,7 @@ def search(
             field="parts",
         )
     parts = [_part(name, value, settings) for name, values in given for value in values]
+    parts = parts if box is None else _boxed(parts, box)
     query = Query(tuple(parts), filters, limit, fusion=fusion, diversity=diversity)
     query.check(settings)
     with closing(open_engine(settings)) as engine:
@@ -173,6 +182,19 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _boxed(parts: list[Part], box: str) -> list[Part]:
+    """The parts, of whose one picture that region alone counts."""
+    pictures = [index for index, part in enumerate(parts) if part.image is not None]
+    if len(pictures) != 1:
+        raise InvalidInput(
+            f"The box is for one picture, and there are {len(pictures)}.",
+            mend="Give --box together with one --image.",
+            field="--box",
+        )
+    boxed = replace(parts[pictures[0]], box=parse_box(box, "--box"))
+    return [boxed if part.image is not None else part for part in parts]
 
 
 def _part(name: str, given: str, settings: Settings) -> Part:

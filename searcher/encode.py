@@ -12,6 +12,7 @@ import numpy as np
 from PIL.Image import Image
 
 from services.encoder.base import Encoder, Vectors
+from services.encoder.regions import look_attentively
 from services.store.base import Vector
 
 if TYPE_CHECKING:
@@ -57,20 +58,29 @@ class QueryEncoder:
         """One unit vector float32 [d] for each text."""
         return self._cached([f"t{text}" for text in texts], texts, self.encoder.encode_texts)
 
-    def images(self, images: Sequence[Image]) -> list[Vector]:
-        """One unit vector float32 [d] for each RGB picture."""
+    def images(self, images: Sequence[Image], attend: Sequence[bool] = ()) -> list[Vector]:
+        """One unit vector float32 [d] for each RGB picture; those marked in `attend` are looked at with
+        attention to what is salient in them."""
         # Preparing (resize, crop) is cheap beside the tower, and its small result is quick to hash.
         prepared = [self.encoder.prepare(image) for image in images]
-        keys = ["i" + hashlib.sha256(pixels.numpy().tobytes()).hexdigest() for pixels in prepared]
-        return self._cached(keys, prepared, self._encode_prepared)
+        marks = attend or [False] * len(images)
+        keys = [
+            ("a" if mark else "i") + hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
+            for pixels, mark in zip(prepared, marks, strict=True)
+        ]
+        return self._cached(keys, list(zip(images, prepared, marks, strict=True)), self._encode_pictures)
 
-    def _encode_prepared(self, prepared: Sequence[torch.Tensor]) -> Vectors:
+    def _encode_pictures(self, pictures: Sequence[tuple[Image, torch.Tensor, bool]]) -> list[Vector]:
         import torch  # here, because `vitrine --help` should not wait for it
 
-        return self.encoder.encode_prepared(torch.stack(list(prepared)))
+        whole = [pixels for _, pixels, mark in pictures if not mark]
+        vectors = iter(self.encoder.encode_prepared(torch.stack(whole)) if whole else ())
+        return [
+            look_attentively(image, self.encoder) if mark else next(vectors) for image, _, mark in pictures
+        ]
 
     def _cached(
-        self, keys: Sequence[str], items: Sequence[T], encode: Callable[[Sequence[T]], Vectors]
+        self, keys: Sequence[str], items: Sequence[T], encode: Callable[[Sequence[T]], Vectors | list[Vector]]
     ) -> list[Vector]:
         known = {key: self._cache.get(key) for key in keys}
         new = {key: item for key, item in zip(keys, items, strict=True) if known[key] is None}

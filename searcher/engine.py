@@ -13,8 +13,10 @@ import numpy as np
 from searcher.answer import Answer, AnsweredPart, HitWeight, ScoredHit, StoredProduct
 from searcher.diversity import diversify
 from searcher.encode import QueryEncoder
+from searcher.explain import Explainer
 from searcher.filters import check_key, without
 from searcher.fusion import Embeddings, Fused, Fusion, composed, make_fusion, used
+from searcher.pictured import needs_picture, pays_attention, picture_of_part
 from searcher.query import Part, Query, clean_text, field_of
 from searcher.retrieve import Candidates, PartVector, tiers
 from searcher.upsert import NewProduct, Upserted, refresh_calibration, upsert
@@ -58,6 +60,7 @@ class Engine:
             # Only a server can be changed by other processes.
             seconds=_VECTOR_SECONDS if settings.qdrant_url else None,
         )
+        self._explainer = Explainer(encoder, self._queries, store, settings)
         self._opened: _Opened | None = None
         self._calibration: Calibration | None = None
         self._closed = False
@@ -78,10 +81,12 @@ class Engine:
         total = found if exhausted else self.store.count(filter)
         hits = self._hits(ranked, labels)
         clock.lap("retrieve")
+        if query.explain:
+            hits = self._explainer.explain(query.parts, parts, hits)
         return Answer(
             hits=hits,
             parts=[
-                AnsweredPart(index, part.kind, label, part.weight)
+                AnsweredPart(index, part.kind, label, part.weight, part.box)
                 for index, (part, label) in enumerate(zip(query.parts, labels, strict=True))
             ],
             total=min(total, self.settings.max_window),
@@ -89,6 +94,7 @@ class Engine:
             offset=query.offset,
             fusion=used(name, fusion),
             took=clock.milliseconds(),
+            explained=query.explain,
         )
 
     def _rank(
@@ -261,8 +267,19 @@ class Engine:
             if part.text is not None
         ]
         text_vectors = iter(zip(texts, self._queries.texts(texts), strict=True))
-        image_vectors = iter(self._queries.images([part.image for part in parts if part.image is not None]))
         examples = self._examples(parts)
+        pictured = [(index, part) for index, part in enumerate(parts) if needs_picture(part)]
+        image_vectors = iter(
+            self._queries.images(
+                [
+                    picture_of_part(
+                        part, examples.get(part.product or ""), self.settings, field_of(part, index)
+                    )
+                    for index, part in pictured
+                ],
+                [part.box is None and pays_attention(self.settings, self.encoder) for _, part in pictured],
+            )
+        )
         vectors, labels = [], []
         for part in parts:
             if part.text is not None:
@@ -270,6 +287,10 @@ class Engine:
                 modality, label = "text", part.label or text
             elif part.image is not None:
                 vector, modality, label = next(image_vectors), "image", part.label or "photo"
+            elif part.box is not None:
+                point = examples[str(part.product)]
+                vector, modality = next(image_vectors), "image"
+                label = part.label or str(point.payload.get("title") or point.id)
             else:
                 point = examples[str(part.product)]
                 # A product with a picture is one part like a photo; its title would only repeat it.

@@ -8,7 +8,9 @@ from typing import Literal
 
 from PIL.Image import Image
 
+from searcher.box import check_box
 from searcher.fusion import make_fusion
+from services.encoder.regions import Box
 from services.errors import InvalidInput
 from services.settings import Settings
 from services.store.base import Filter
@@ -26,7 +28,7 @@ class Part:
 
     `weight` says how much it counts; a negative one asks for "not like this". `label` is what answers
     call the part (default: the text, "photo", or the product's title); `name` is the request's field
-    that errors name (default: `parts[i].text`, ...).
+    that errors name (default: `parts[i].text`, ...). `box` says which region of the picture alone counts.
     """
 
     text: str | None = None
@@ -35,6 +37,7 @@ class Part:
     weight: float = 1.0
     label: str = ""
     name: str = ""
+    box: Box | None = None
 
     @property
     def kind(self) -> Kind:
@@ -45,8 +48,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Query:
-    """What to search for. `fusion` None means the one of the settings; `diversity` from 0 (the most relevant
-    products) to 1 (products unlike each other) is that of `searcher.diversity`."""
+    """What to search for.
+
+    `fusion` None means the one of the settings; `diversity` from 0 (the most relevant products) to 1
+    (products unlike each other) is that of `searcher.diversity`; `explain` asks for heat maps.
+    """
 
     parts: tuple[Part, ...]
     filter: Filter | None = None
@@ -54,6 +60,7 @@ class Query:
     offset: int = 0
     fusion: str | None = None
     diversity: float = 0.0
+    explain: bool = False
 
     def check(self, settings: Settings) -> None:
         """Raise `InvalidInput`, naming field and mend, for a query that makes no sense or is too large."""
@@ -155,5 +162,10 @@ def _check_part(part: Part, field: str) -> None:
         raise InvalidInput(
             f"The picture is in mode {part.image.mode}.", mend="Convert it to RGB.", field=field
         )
+    if part.box is not None:
+        place = f"{container}.box" if container else "box"
+        if part.text is not None:
+            raise InvalidInput("A text has no box.", mend="Give boxes to pictures alone.", field=place)
+        check_box(part.box, place)
     if part.product is not None and not part.product:
         raise InvalidInput("The product id is empty.", mend="Give the id of an indexed product.", field=field)

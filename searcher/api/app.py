@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from searcher.api import routes_products, routes_search, routes_service
+from searcher.api import routes_products, routes_regions, routes_search, routes_service
 from searcher.api.context import Context
 from searcher.api.middleware import BodyLimit, EncodedProductPaths, RequestLog
 from searcher.api.openapi import install_openapi
@@ -69,6 +69,7 @@ def create_app(settings: Settings | None = None, engine: AnyEngine | None = None
     install_handlers(app)
     install_openapi(app)
     app.include_router(routes_search.router)
+    app.include_router(routes_regions.router)
     app.include_router(routes_products.router)
     app.include_router(routes_service.router)
     app.mount("/static", _Static(directory=routes_service.WEB / "static"), name="static")

@@ -25,6 +25,10 @@ SEARCHES: dict[str, dict[str, Any]] = {
         },
     },
     "photo": {"summary": "A photo, but in another colour", "value": {"image": PHOTO, "text": "in blue"}},
+    "region": {
+        "summary": "What lies in one region of a photo",
+        "value": {"image": PHOTO, "box": {"left": 0.2, "top": 0.1, "right": 0.8, "bottom": 0.9}},
+    },
     "unlike": {
         "summary": "Like this, unlike that",
         "value": {
@@ -53,6 +57,17 @@ SEARCH_BODY: dict[str, Any] = {
             "examples": SEARCHES,
         },
         "multipart/form-data": {"schema": {"$ref": "#/components/schemas/SearchForm"}},
+    },
+}
+
+REGIONS_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/RegionsRequest"},
+            "example": {"image": PHOTO},
+        },
+        "multipart/form-data": {"schema": {"$ref": "#/components/schemas/RegionsForm"}},
     },
 }
 
@@ -154,6 +169,14 @@ UPSERT = _example(
                 "mend": "Copy the picture again or save it anew.",
             }
         ],
+    }
+)
+REGIONS = _example(
+    {
+        "regions": [
+            {"box": {"left": 0.2188, "top": 0.0938, "right": 0.7813, "bottom": 0.9063}, "score": 0.41},
+            {"box": {"left": 0.0, "top": 0.0, "right": 1.0, "bottom": 1.0}, "score": 0.0},
+        ]
     }
 )
 DELETE = _example({"deleted": 1})

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from searcher.api.boxes import RegionsForm, RegionsRequest
 from searcher.api.problems import Problem
 from searcher.api.schemas import SearchForm, SearchRequest
 from services.catalogue.product import Product
@@ -43,7 +44,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
         ],
     )
     _, definitions = models_json_schema(
-        [(model, "validation") for model in (Problem, SearchRequest, SearchForm, Product)],
+        [
+            (model, "validation")
+            for model in (Problem, SearchRequest, SearchForm, RegionsRequest, RegionsForm, Product)
+        ],
         ref_template="#/components/schemas/{model}",
     )
     schemas = document["components"]["schemas"]

@@ -11,9 +11,11 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 from starlette.datastructures import FormData, UploadFile
 
+from searcher.api.boxes import side_for
 from searcher.api.problems import invalid
 from searcher.api.schemas import RequestPart, SearchRequest
 from searcher.api.sources import named_picture, picture
+from searcher.box import parse_box
 from searcher.filters import either_type, parse_filters
 from searcher.query import Part, Query, check_window, only_one
 from searcher.weighted import weighted
@@ -25,12 +27,14 @@ _FORM_FIELDS = (
     "text",
     "image",
     "image_weight",
+    "box",
     "parts",
     "filters",
     "limit",
     "offset",
     "fusion",
     "diversity",
+    "explain",
 )
 
 
@@ -68,11 +72,15 @@ def query_of_form(form: Form, settings: Settings, side: int) -> Query:
     for field in ("parts", "filters"):
         if field in data:
             data[field] = parse_json(data[field], field)
+    if data.get("box", "").lstrip()[:1] in ("{", "["):
+        data["box"] = parse_json(data["box"], "box")
     for field in ("limit", "offset"):
         if field in data:
             data[field] = _whole(data[field], field)
     if "diversity" in data:
         data["diversity"] = _number(data["diversity"], "diversity")
+    if "explain" in data:
+        data["explain"] = _yes(data["explain"], "explain")
     return _query(_validated(data), form.uploads, weights, settings, side)
 
 
@@ -185,18 +193,33 @@ def _query(
         )
     check_window(request.limit, request.offset, settings)
     filter = parse_filters(request.filters)
+    box = None if request.box is None else parse_box(request.box, "box")
+    if box is not None and (request.image is not None) + len(uploads) != 1:
+        raise InvalidInput(
+            "It is not clear which picture the box is for.",
+            mend="Send one picture with it, or give each part its own box.",
+            field="box",
+        )
     parts: list[Part] = []
     if request.text is not None:
         parts.append(Part(text=request.text, name="text"))
     weights = iter(_weight_each(image_weights, len(uploads) + (request.image is not None)))
     if request.image is not None:
-        image = named_picture(request.image, settings, side=side, field="image")
-        parts.append(Part(image=image, weight=next(weights), name="image"))
+        image = named_picture(request.image, settings, side=side_for(box, side), field="image")
+        parts.append(Part(image=image, weight=next(weights), name="image", box=box))
     for upload in uploads:
-        image = picture(upload, settings, side=side, field="image")
-        parts.append(Part(image=image, weight=next(weights), name="image"))
+        image = picture(upload, settings, side=side_for(box, side), field="image")
+        parts.append(Part(image=image, weight=next(weights), name="image", box=box))
     parts += [_part(part, index, settings, side) for index, part in enumerate(request.parts)]
-    return Query(tuple(parts), filter, request.limit, request.offset, request.fusion, request.diversity)
+    return Query(
+        tuple(parts),
+        filter,
+        request.limit,
+        request.offset,
+        request.fusion,
+        request.diversity,
+        request.explain,
+    )
 
 
 def _weight_each(weights: Sequence[float], pictures: int) -> Sequence[float]:
@@ -214,10 +237,11 @@ def _weight_each(weights: Sequence[float], pictures: int) -> Sequence[float]:
 def _part(part: RequestPart, index: int, settings: Settings, side: int) -> Part:
     name = f"parts[{index}]"
     kind = only_one(part.text, part.image, part.product, name)
+    box = None if part.box is None else parse_box(part.box, f"{name}.box")
     image: Image | None = None
     if part.image is not None:
-        image = named_picture(part.image, settings, side=side, field=f"{name}.image")
-    return Part(part.text, image, part.product, part.weight, name=f"{name}.{kind}")
+        image = named_picture(part.image, settings, side=side_for(box, side), field=f"{name}.image")
+    return Part(part.text, image, part.product, part.weight, name=f"{name}.{kind}", box=box)
 
 
 def _validated(data: dict[str, Any]) -> SearchRequest:
@@ -236,6 +260,13 @@ def _number(text: str, field: str) -> float:
         raise InvalidInput(
             f"{field} is not a number.", mend="Write a number such as 12.99.", field=field
         ) from error
+
+
+def _yes(text: str, field: str) -> bool:
+    values = {"true": True, "1": True, "false": False, "0": False}
+    if text.lower() not in values:
+        raise InvalidInput(f"{field} is neither true nor false.", mend="Write true or false.", field=field)
+    return values[text.lower()]
 
 
 def _whole(text: str, field: str) -> int:

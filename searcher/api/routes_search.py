@@ -59,7 +59,8 @@ async def post_search(request: Request) -> Response:
     part of the query had to say about its picture and its title.
     """
     context = context_of(request)
-    settings, side = context.settings, context.engine.encoder.image_size
+    # Twice what the encoder sees: fine patches of a photo look closer.
+    settings, side = context.settings, 2 * context.engine.encoder.image_size
     kind = media_type(request)
     if kind == "multipart/form-data":
         async with request.form(
@@ -105,6 +106,9 @@ async def get_search(
     price_max: PriceMax = None,
     fusion: FusionName = None,
     diversity: Diversity = 0.0,
+    explain: Annotated[
+        bool, Query(description="Whether hits come with heat maps.", examples=[False])
+    ] = False,
 ) -> Response:
     """For links and simple clients: words as `q`, examples as `like`, or both.
 
@@ -113,10 +117,10 @@ async def get_search(
     """
     items = request.query_params.multi_items()
     settings = context_of(request).settings
-    declared = ("q", "not", "like", "unlike", "limit", "offset", "fusion", "diversity")
+    declared = ("q", "not", "like", "unlike", "limit", "offset", "fusion", "diversity", "explain")
     filter = filter_of_address(items, declared)
     parts = parts_of_address(q, without or (), like or (), unlike or (), settings)
-    query = SearchQuery(parts, filter, limit, offset, fusion or None, diversity)
+    query = SearchQuery(parts, filter, limit, offset, fusion or None, diversity, explain)
     return await _search(request, lambda: query)
 
 

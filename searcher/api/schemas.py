@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+)
 
 from searcher.answer import Answer
+from searcher.api.boxes import BoxIn, BoxOut, box_json
+from searcher.api.maps import HeatMapOut, map_json
 from searcher.filters import BOUNDS, KEYS
 from services.catalogue.images import is_data_uri
 from services.catalogue.product import Product
@@ -53,6 +64,9 @@ class RequestPart(BaseModel):
     )
     product: StrictStr | None = Field(None, description="Id of an indexed product to take as an example.")
     weight: StrictFloat = Field(1.0, description="How much it counts; negative: not like this; never 0.")
+    box: BoxIn = Field(
+        None, description="Region of the image, or of the product's picture, that alone counts."
+    )
 
 
 class SearchRequest(BaseModel):
@@ -64,6 +78,7 @@ class SearchRequest(BaseModel):
     image: StrictStr | None = Field(
         None, description="Picture as base64, data URI or (if the service allows) http(s) URL."
     )
+    box: BoxIn = Field(None, description="Region of `image` that alone counts.")
     parts: list[RequestPart] = Field([], description="Further parts, each with its weight.")
     filters: Annotated[dict[str, Any] | None, WithJsonSchema(_FILTERS)] = Field(
         None,
@@ -74,6 +89,7 @@ class SearchRequest(BaseModel):
     offset: StrictInt = Field(0, description="Results to skip.")
     fusion: StrictStr | None = Field(None, description="How parts and fields are combined; see /fusions.")
     diversity: StrictFloat = Field(0.0, description=DIVERSITY)
+    explain: StrictBool = Field(False, description="Whether hits come with heat maps; the first 20 do.")
 
 
 class SearchForm(BaseModel):
@@ -88,12 +104,16 @@ class SearchForm(BaseModel):
         description="Weight of the pictures: one for all of them, or one for each in their order; negative: "
         "not like this; never 0.",
     )
+    box: str | None = Field(
+        None, description="Region of the one picture that alone counts: four numbers, or JSON."
+    )
     parts: str | None = Field(None, description="As in the JSON body, as JSON text.")
     filters: str | None = Field(None, description="As in the JSON body, as JSON text.")
     limit: int = Field(DEFAULT_LIMIT, description="Results wanted.")
     offset: int = Field(0, description="Results to skip.")
     fusion: str | None = Field(None, description="How parts and fields are combined; see /fusions.")
     diversity: float = Field(0.0, description=DIVERSITY)
+    explain: bool = Field(False, description="Whether hits come with heat maps; the first 20 do.")
 
 
 class ProductRecord(Product):
@@ -120,6 +140,7 @@ class HitOut(BaseModel):
     product: Product
     image_url: str | None = Field(description="Address of the picture; null without one.")
     weights: list[WeightOut]
+    maps: list[HeatMapOut] | None = Field(None, description="Where it was seen; only if asked to explain.")
 
 
 class PartOut(BaseModel):
@@ -129,6 +150,7 @@ class PartOut(BaseModel):
     kind: Literal["text", "image", "product"]
     label: str
     weight: float
+    box: BoxOut | None = Field(None, description="Region of its picture that counted; null: all of it.")
 
 
 class SearchAnswer(BaseModel):
@@ -237,10 +259,17 @@ def answer_json(answer: Answer, root: str = "") -> dict[str, Any]:
                     for weight in hit.weights
                 ],
             }
+            | ({"maps": [map_json(map) for map in hit.maps]} if answer.explained else {})
             for hit in answer.hits
         ],
         "parts": [
-            {"index": part.index, "kind": part.kind, "label": part.label, "weight": part.weight}
+            {
+                "index": part.index,
+                "kind": part.kind,
+                "label": part.label,
+                "weight": part.weight,
+            }
+            | ({"box": box_json(part.box)} if part.box else {})
             for part in answer.parts
         ],
         "total": answer.total,

@@ -3,6 +3,7 @@ import re
 import pytest
 
 from searcher.api import examples
+from searcher.api.boxes import RegionsAnswer
 from searcher.api.schemas import (
     DeleteAnswer,
     FacetsAnswer,
@@ -48,6 +49,7 @@ async def test_every_route_of_the_contract_is_there(document):
         ("/products/{product_id}/similar", "get"),
         ("/facets", "get"),
         ("/fusions", "get"),
+        ("/regions", "post"),
         ("/healthz", "get"),
         ("/readyz", "get"),
         ("/metrics", "get"),
@@ -121,6 +123,7 @@ async def test_examples_of_answers_have_their_form(document):
         ("/products/{product_id}/similar", "get"): SearchAnswer,
         ("/facets", "get"): FacetsAnswer,
         ("/fusions", "get"): FusionsAnswer,
+        ("/regions", "post"): RegionsAnswer,
         ("/readyz", "get"): ReadyAnswer,
     }
     for path, method, operation in operations(document):
@@ -149,6 +152,8 @@ async def test_the_documented_form_is_the_form(shop, document):
         "text": "red",
         "image": file_of(draw("red", "mug")),
         "image_weight": "0.5",
+        "box": "0.1,0.2,0.8,0.9",
+        "explain": "false",
         "parts": '[{"text": "x"}]',
         "filters": "{}",
         "limit": "3",
@@ -167,10 +172,12 @@ async def test_the_documented_product_is_the_product(document):
     assert set(request["properties"]) == {
         "text",
         "image",
+        "box",
         "parts",
         "filters",
         "limit",
         "offset",
         "fusion",
         "diversity",
+        "explain",
     }

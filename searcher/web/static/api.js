@@ -52,11 +52,15 @@ async function ask(path, options = {}) {
 const encoded = (id) => id.split("/").map(encodeURIComponent).join("/");
 
 /**
- * Ask a query: `parts` as the service takes them, `filters`, `limit`, `offset`, `fusion`, `diversity`.
+/**
+ * Ask a query: `parts` as the service takes them, `filters`, `limit`, `offset`, `fusion`, `diversity`, `explain`.
  * Aborting `signal` rejects with an AbortError.
  */
-export function search({ parts, filters = {}, limit = 24, offset = 0, fusion = null, diversity = 0 }, signal) {
+export function search(
+  { parts, filters = {}, limit = 24, offset = 0, fusion = null, diversity = 0, explain = false }, signal,
+) {
   const body = { parts, filters, limit, offset };
+  if (explain) body.explain = true;
   if (fusion) body.fusion = fusion;
   if (diversity) body.diversity = diversity;
   return ask("search", {
@@ -65,6 +69,16 @@ export function search({ parts, filters = {}, limit = 24, offset = 0, fusion = n
     body: JSON.stringify(body),
     signal,
   });
+}
+
+/** Likely products in a photo (a data URI), the likeliest first and the whole photo last: [{ box, score }]. */
+export async function regions(image) {
+  const answer = await ask("regions", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ image }),
+  });
+  return answer.regions;
 }
 
 /** Most frequent values of a catalogue field: [{ value, count }]; `filters` narrows what is counted. */

@@ -2,6 +2,7 @@
 
 import { picture } from "./api.js";
 import { el, icon, pictureTile } from "./dom.js";
+import { whyToggle } from "./why.js";
 import { fieldName, hue, percent, priceOf, rounded, titleOf } from "./words.js";
 
 const SIZES = "(min-width: 60rem) 14rem, (min-width: 40rem) 30vw, 46vw";
@@ -27,9 +28,11 @@ export function card(hit, names, actions, { eager = false } = {}) {
   }, title);
   const facts = [product.brand, product.category].filter(Boolean);
   const price = priceOf(product);
+  const tile = pictureTile(picture(hit.image_url, 320), `Picture of ${title}`, {
+    sizes: SIZES, large: picture(hit.image_url, 640), eager });
+  const why = names && hit.image_url ? whyToggle(hit, title, names, tile, actions) : null;
   return el("li", { class: "card" },
-    pictureTile(picture(hit.image_url, 320), `Picture of ${title}`, {
-      sizes: SIZES, large: picture(hit.image_url, 640), eager }),
+    tile,
     names ? edge(hit.weights) : null,
     el("div", { class: "card-text" },
       el("h3", { class: "card-title" }, link),
@@ -37,6 +40,7 @@ export function card(hit, names, actions, { eager = false } = {}) {
         price ? el("strong", { class: "price" }, price) : null,
         facts.length ? el("span", { class: "kind", dir: "auto" }, facts.join(" · ")) : null)),
     names ? reasons(hit.weights, names) : null,
+    why?.choices,
     el("div", { class: "card-foot" },
       el("button", {
         class: "alike", type: "button", "aria-label": `More like this: ${title}`, onclick: () => actions.alike(product.id),
@@ -45,6 +49,7 @@ export function card(hit, names, actions, { eager = false } = {}) {
         class: "alike less", type: "button", "aria-label": `Less like this: ${title}`, title: "Less like this",
         onclick: () => actions.unlike(product.id),
       }, icon("minus")) : null,
+      why?.button,
       names ? el("span", { class: "score", title: "Score of the match" }, el("span", { class: "unseen" }, "Score "),
         rounded(hit.score)) : null));
 }

@@ -10,11 +10,12 @@ import { watchInput } from "./input.js";
 import { renderFilters } from "./filters.js";
 import { photo, takePhoto } from "./photo.js";
 import { renderQuery } from "./query.js";
+import { openRegions, regionsOpen, renderRegions } from "./regions.js";
 import { doneWaiting, moveWithArrows, renderHits, renderProblem, renderWaiting } from "./results.js";
 import { renderStart } from "./start.js";
 import {
   EMPTY, formatAddress, isPositive, mainWords, parseAddress, photosOf, questionOf, VARIETY, withBox, withFilter,
-  withoutPart, withPart, withPrice, withWeight,
+  withoutPart, withPart, withPrice, withRegion, withWeight,
 } from "./state.js";
 
 const PAGE = 24;
@@ -45,6 +46,7 @@ function stateOfAddress() {
 function show(next) {
   state = next;
   renderQuery(state, actions);
+  renderRegions(state, actions);
   document.title = titleOfPage();
   const asks = state.parts.length > 0;
   document.body.dataset.screen = asks ? "results" : "start";
@@ -81,15 +83,15 @@ function stop() {
 
 /** What the service is asked for the state's parts, in the same order. */
 function partsToAsk() {
-  return state.parts.map(({ kind, value, weight }) => {
+  return state.parts.map(({ kind, value, weight, box }) => {
     if (kind === "text") return { text: value, weight };
-    return kind === "photo" ? { image: photo(value), weight } : { product: value, weight };
+    return kind === "photo" ? { image: photo(value), weight, ...(box && { box }) } : { product: value, weight };
   });
 }
 
-function ask(limit, offset, signal) {
+function ask(limit, offset, signal, explain = false) {
   const { filters, fusion, diversity } = state;
-  return search({ parts: partsToAsk(), filters, fusion, diversity, limit, offset }, signal);
+  return search({ parts: partsToAsk(), filters, fusion, diversity, limit, offset, explain }, signal);
 }
 
 /** Ask the state's question and show the answer, unless another question comes first. */
@@ -210,6 +212,7 @@ async function usePhotos(files) {
   }
   // Only now, as the shopper may have gone on while the pictures were read.
   const start = withBoxTaken({ ...state, lost: 0 });
+  openRegions(ids.length === 1 ? ids[0] : null);
   searchFor(ids.reduce((next, value) => withPart(next, { kind: "photo", value, weight: 1 }), start));
 }
 
@@ -246,6 +249,23 @@ const actions = {
     if (document.activeElement === document.body) byId("words").focus();
   },
   setWeight: (index, weight) => go(withWeight(state, index, weight)),
+  setRegion: (index, box) => go(withRegion(state, index, box)),
+  openRegions: (id) => {
+    openRegions(regionsOpen(id) ? null : id);
+    renderRegions(state, actions);
+  },
+  closeRegions: () => {
+    openRegions(null);
+    renderRegions(state, actions);
+    byId("parts").querySelector(".frame-button")?.focus();
+  },
+  /** The maps of a hit of the answer on the page: the same question once more, for its place alone. */
+  explain: async (id) => {
+    const at = shown.answer.hits.findIndex(({ product }) => product.id === id);
+    const { hits } = await ask(1, at, null, true);
+    return hits.find(({ product }) => product.id === id)?.maps ?? [];
+  },
+  photoOf: (index) => (state.parts[index]?.kind === "photo" ? state.parts[index].value : null),
   setFilter: (key, value, on) => go(withFilter(state, key, value, on)),
   setPrice: (gte, lte) => go(withPrice(state, gte, lte)),
   clearFilters: () => go({ ...state, filters: {} }),

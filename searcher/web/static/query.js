@@ -30,7 +30,7 @@ function chip(part, index, state, actions) {
   const several = state.parts.length > 1;
   const photos = state.parts.filter(({ kind }) => kind === "photo");
   const number = photos.length > 1 ? photos.indexOf(part) + 1 : 0;
-  const { name, content } = face(part, number, () => renderQuery(state, actions));
+  const { name, content } = face(part, number, actions, () => renderQuery(state, actions));
   const positives = state.parts.filter(isPositive).length;
   const mayFlip = several && !(isPositive(part) && positives === 1);
   return el("li", { class: `chip ${hue(index, part.weight)}`, "data-kind": part.kind },
@@ -70,14 +70,18 @@ function weights(part, index, name, actions) {
  * What a chip shows, and its name for screen readers; a product not known yet is asked for. Photos have a
  * `number` if there are several.
  */
-function face(part, number, again) {
+function face(part, number, actions, again) {
   if (part.kind === "text") {
     return { name: `“${part.value}”`, content: el("span", { class: "chip-text", dir: "auto" }, part.value) };
   }
   if (part.kind === "photo") {
     return { name: number ? `photo ${number}` : "your photo", content: [
       el("img", { class: "thumb", src: photo(part.value), alt: "Your photo" }),
-      el("span", { class: "chip-text" }, number ? `Photo ${number}` : "Photo")] };
+      el("button", {
+        class: "frame-button", type: "button", "data-focus": `frame-${part.value}`,
+        "aria-label": number ? `Choose what counts in photo ${number}` : "Choose what counts in your photo",
+        onclick: () => actions.openRegions(part.value),
+      }, `${part.box ? "Part of photo" : "Photo"}${number ? ` ${number}` : ""}`)] };
   }
   const known = knownProduct(part.value);
   if (!known) product(part.value).then(again, () => {});

@@ -2,7 +2,8 @@
  * The state of the page and its address: pure functions, no DOM.
  *
  * State: { parts, filters, item, fusion, diversity, lost }
- *   parts    [{ kind: "text" | "photo" | "product", value, weight }]; a negative weight means "not like this"
+ *   parts    [{ kind: "text" | "photo" | "product", value, weight }]; a negative weight means "not like this";
+ *            a photo may have a box, [left, top, right, bottom] in shares of its sides, that alone counts
  *   filters  { category: [..], brand: [..], ..., price: { gte, lte } }
  *   item     id of the product whose details are open, or null
  *   diversity  how unlike each other the results shall be, 0 (not asked for) to 1
@@ -35,7 +36,7 @@ function unweighted(text) {
 }
 
 /**
- * Address -> state. `photos` is what the history entry kept of the photos: [{ at, id, weight }].
+ * Address -> state. `photos` is what the history entry kept of the photos: [{ at, id, weight, box }].
  */
 export function parseAddress(search, photos = []) {
   const state = { parts: [], filters: {}, item: null, fusion: null, diversity: 0, lost: 0 };
@@ -60,7 +61,9 @@ export function parseAddress(search, photos = []) {
       state.filters[name] = [...(state.filters[name] ?? []), raw];
     }
   }
-  for (const { at, id, weight } of photos) state.parts.splice(at, 0, { kind: "photo", value: id, weight });
+  for (const { at, id, weight, box } of photos) {
+    state.parts.splice(at, 0, { kind: "photo", value: id, weight, ...(box && { box }) });
+  }
   state.lost = Math.max(0, (Number(query.get("photos")) || 0) - photos.length);
   return state;
 }
@@ -98,7 +101,7 @@ export function formatAddress(state) {
 /** What a history entry keeps of the photos, which the address cannot carry. */
 export function photosOf(state) {
   return state.parts.flatMap((part, at) =>
-    part.kind === "photo" ? [{ at, id: part.value, weight: part.weight }] : []);
+    part.kind === "photo" ? [{ at, id: part.value, weight: part.weight, ...(part.box && { box: part.box }) }] : []);
 }
 
 /** Equal for two states that ask the service the same question. */
@@ -152,6 +155,12 @@ export function withoutPart(state, index) {
 export const withWeight = (state, index, weight) => ({
   ...state,
   parts: state.parts.map((part, at) => (at === index ? { ...part, weight } : part)),
+});
+
+/** The state with the region of photo number `index` that counts, null for the whole photo. */
+export const withRegion = (state, index, box) => ({
+  ...state,
+  parts: state.parts.map((part, at) => (at === index ? { ...part, box: box ?? undefined } : part)),
 });
 
 /** The weight one step up (+1) or down (-1), sign kept; the same where there is no further step. */

@@ -127,6 +127,16 @@ def view(product: RenderedProduct, number: int, size: int = 128) -> Image.Image:
     return scenes.camera(picture.resize((size, size), Image.Resampling.BILINEAR), rng)
 
 
+def cut_out(product: RenderedProduct, size: int) -> tuple[Image.Image, Image.Image]:
+    """One more view of a product, without a scene: RGB and outline (L, 255 on the product), size x size."""
+    rng = random.Random(f"cut-{product.seed}")
+    light = (rng.uniform(-0.9, 0.9), -1.0)
+    pose = make_pose(product.parts, size, rng, soft=product.soft, upright=False)
+    layer, mask = _drawn(product, pose, size)
+    back = np.full((size, size, 3), 255, dtype=np.float32)
+    return _picture(_lit(product, layer, mask, back, light, rng)), mask
+
+
 def _picture(pixels: Field) -> Image.Image:
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 

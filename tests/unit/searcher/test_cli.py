@@ -219,3 +219,14 @@ def test_what_would_fail_every_search_fails_the_start(settings, tiny_encoder):
     with pytest.raises(EncoderMismatch):
         run(free, engine=Engine(free, tiny_encoder, open_store(free)))
     assert isinstance(free, Settings)
+
+
+def test_a_box_goes_with_one_picture(stocked, tmp_path):
+    file = tmp_path / "photo.png"
+    file.write_bytes(picture("red", 3))
+    found = json.loads(call("--image", str(file), "--box", "0.1,0.2,0.8,0.9", "--json"))
+    assert found["parts"][0]["box"] == {"left": 0.1, "top": 0.2, "right": 0.8, "bottom": 0.9}
+    for words in (("mug", "--box", "0,0,1,1"), ("--image", str(file), "--box", "0,0,2,1")):
+        with pytest.raises(InvalidInput) as caught:
+            call(*words)
+        assert caught.value.field == "--box"

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from searcher.encode import QueryEncoder, VectorCache
+from services.encoder.regions import look_attentively
 
 
 class Counting:
@@ -80,3 +81,13 @@ def test_the_least_recently_used_goes_first(size):
 def test_a_small_cache_still_answers(counting):
     queries = QueryEncoder(counting, 1)
     assert len(queries.texts(["a", "b", "c", "a"])) == 4
+
+
+def test_pictures_that_are_marked_are_looked_at_attentively(tiny_encoder):
+    queries = QueryEncoder(tiny_encoder, 10)
+    photo = Image.new("RGB", (90, 70), "white")
+    photo.paste((200, 20, 30), (30, 20, 60, 50))
+    attentive, whole = queries.images([photo, photo], [True, False])
+    np.testing.assert_allclose(attentive, look_attentively(photo, tiny_encoder), atol=1e-5)
+    np.testing.assert_allclose(whole, tiny_encoder.encode_images([photo])[0], atol=1e-5)
+    assert not np.allclose(attentive, whole, atol=1e-3)
