@@ -10,6 +10,7 @@ import numpy as np
 from searcher.fusion.base import Bools, Doubles, Floats, Fused, calibrated, register, take_off
 from services.calibration import Calibration
 from services.settings import Settings
+from services.store.base import VECTORS
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Weighted:
     shared out among the fields a product has. Negative parts are taken off as in attention.
     """
 
-    field_weights: tuple[float, ...] = (0.5, 0.5)
+    field_weights: tuple[float, ...] = (0.5, 0.5, 0.5)
 
     def score(
         self,
@@ -36,7 +37,8 @@ class Weighted:
         s, present = calibrated(similarities, mask, modalities, calibration)
         w = np.asarray(weights, dtype=np.float64)
         positive = w > 0
-        fields = np.where(present, np.asarray(self.field_weights, dtype=np.float64), 0.0)
+        fixed = np.asarray(self.field_weights[: similarities.shape[2]], dtype=np.float64)
+        fields = np.where(present, fixed, 0.0)
         shares = _normalised(fields * np.where(positive, w, 0.0)[None, :, None], axis=(1, 2))
         scores = (shares * s).sum(axis=(1, 2))
         if not positive.all():
@@ -51,7 +53,8 @@ class Mean:
 
     Negative weights enter the mean as they are. A product with several fields gets the average of
     their cosines. By linearity that is the weighted mean of the raw cosines, divided by the length of
-    the mean vector, which `gram` gives; without it the scores lack that common factor.
+    the mean vector, which `gram` gives; without it the scores lack that common factor. Keywords, which
+    are no embeddings, have no say.
     """
 
     def score(
@@ -65,7 +68,8 @@ class Mean:
         gram: Floats | None = None,
     ) -> Fused:
         """See `Fusion.score`. The scores are cosines in [-1, 1]."""
-        present = np.broadcast_to(mask, similarities.shape)
+        present = np.broadcast_to(mask, similarities.shape).copy()
+        present[:, :, len(VECTORS) :] = False
         w = np.asarray(weights, dtype=np.float64)
         w = w / w[w > 0].sum()
         shares = _normalised(present.astype(np.float64), axis=(2,)) * w[None, :, None]
