@@ -21,7 +21,7 @@ from services.calibration import sample_calibration
 from services.catalogue.images import make_client
 from services.catalogue.readers import Catalogue, open_catalogue
 from services.encoder.base import Encoder
-from services.points import check_encoder, collection_meta
+from services.points import check_encoder, collection_meta, refresh_keywords
 from services.settings import Settings
 from services.store.base import VectorStore
 
@@ -80,6 +80,8 @@ def index_opened(
             progress(tally.counts, catalogue.length_hint)
 
     try:
+        # Unchanged products are skipped below, so those stored before there were keywords get theirs here.
+        patiently(refresh_keywords, store)
         with make_client(settings) as client:
             stages = Stages(
                 catalogue.base,

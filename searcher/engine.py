@@ -25,9 +25,10 @@ from services.calibration import Calibration
 from services.catalogue.product import Product
 from services.encoder.base import Encoder
 from services.errors import InvalidInput, NotFound, StoreUnavailable, VitrineError
+from services.keywords import query_keywords
 from services.points import HASH, SOURCE, check_encoder
 from services.settings import Settings
-from services.store.base import VECTORS, Filter, Point, VectorStore
+from services.store.base import FIELDS, Filter, Point, VectorStore
 
 #: Seconds after which another process may have changed the collection: its metadata is read again.
 _META_SECONDS = 10.0
@@ -282,8 +283,10 @@ class Engine:
         )
         vectors, labels = [], []
         for part in parts:
+            keywords = None
             if part.text is not None:
                 text, vector = next(text_vectors)
+                keywords = query_keywords(text)
                 modality, label = "text", part.label or text
             elif part.image is not None:
                 vector, modality, label = next(image_vectors), "image", part.label or "photo"
@@ -297,7 +300,7 @@ class Engine:
                 stored = "image" if "image" in point.vectors else "title"
                 vector, modality = point.vectors[stored], "image" if stored == "image" else "text"
                 label = part.label or str(point.payload.get("title") or point.id)
-            vectors.append(PartVector(vector, modality, part.weight))
+            vectors.append(PartVector(vector, modality, part.weight, keywords))
             labels.append(label)
         return vectors, labels, tuple(examples)
 
@@ -347,8 +350,8 @@ class _Ranked:
                 similarity=float(self.tier.similarities[self.row, part, column]),
             )
             for part, label in enumerate(labels)
-            for column, field in enumerate(VECTORS)
-            if self.tier.mask[self.row, 0, column]
+            for column, field in enumerate(FIELDS)
+            if self.tier.mask[self.row, part, column]
         ]
 
 

@@ -12,24 +12,28 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from searcher.lexical import KeywordSearch
 from searcher.vectors import VectorTable
-from services.store.base import VECTORS, Filter, Vector, VectorStore
+from services.store.base import VECTORS, Filter, SparseVector, Vector, VectorStore
 
 
 @dataclass(frozen=True)
 class PartVector:
-    """An encoded query part: unit vector float32 [d], modality "text" or "image", user weight."""
+    """An encoded query part: unit vector float32 [d], modality "text" or "image", user weight, and the
+    keywords of words that were typed."""
 
     vector: Vector
     modality: str
     weight: float
+    keywords: SparseVector | None = None
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """`ids` [c] with raw cosines `similarities` float32 [c, p, f] (NaN where a product lacks the field) and
-    `mask` bool [c, 1, f]; `vectors` float32 [c, f, d], zero where it lacks it. `exhausted` says that no
-    search had more to give."""
+    """`ids` [c] with `similarities` float32 [c, p, f] in order of `FIELDS`: raw cosines and, by keywords,
+    `services.keywords.similarity`; NaN where a product lacks the field or shares no token, which `mask`
+    bool [c, p, f] says too; `vectors` float32 [c, v, d] in order of `VECTORS`, zero where it lacks one.
+    `exhausted` says that no search had more to give."""
 
     ids: list[str]
     similarities: npt.NDArray[np.float32]
@@ -59,17 +63,21 @@ def tiers(
     searches = [(field, query) for query in _nominators(parts) for field in VECTORS]
     if composed is not None:
         searches += list(zip(VECTORS, composed, strict=True))
+    keywords = KeywordSearch(store, [part.keywords for part in parts])
     seen: set[str] = set()
     while True:
         found = [
             [hit.id for hit in store.search(field, query, depth, filter=filter)] for field, query in searches
         ]
+        for index, part in enumerate(parts):
+            if part.weight > 0 and (nominated := keywords.nominate(index, depth, filter)) is not None:
+                found.append(nominated)
         exhausted = all(len(ids) < depth for ids in found)
         # A dict keeps the order of nomination, so that equal runs see equal matrices.
         fresh = [one for one in dict.fromkeys(one for ids in found for one in ids) if one not in seen]
         last = exhausted or depth >= window
         if fresh or last:
-            yield compare(table, parts, fresh, exhausted=exhausted)
+            yield compare(table, keywords, parts, fresh, exhausted=exhausted)
         if last:
             return
         seen.update(fresh)
@@ -77,16 +85,22 @@ def tiers(
 
 
 def compare(
-    table: VectorTable, parts: Sequence[PartVector], ids: Sequence[str], *, exhausted: bool = True
+    table: VectorTable,
+    keywords: KeywordSearch,
+    parts: Sequence[PartVector],
+    ids: Sequence[str],
+    *,
+    exhausted: bool = True,
 ) -> Candidates:
-    """All similarities between the parts and the stored vectors of these products."""
+    """All similarities between the parts and the stored vectors and keywords of these products."""
     queries = np.stack([part.vector for part in parts]).astype(np.float64)
     found, vectors, present = table.read(ids)
     # Double precision, then rounded: rows of equal vectors get equal cosines wherever they stand in the
     # matrix, so that ties stay ties and are broken by id.
     cosines = np.round(vectors.astype(np.float64) @ queries.T, 7)
-    similarities = np.where(present[:, :, None], cosines, np.nan).transpose(0, 2, 1).astype(np.float32)
-    return Candidates(found, similarities, present[:, None, :], exhausted, vectors)
+    dense = np.where(present[:, :, None], cosines, np.nan).transpose(0, 2, 1).astype(np.float32)
+    similarities = np.concatenate([dense, keywords.scores(found)[:, :, None]], axis=2)
+    return Candidates(found, similarities, ~np.isnan(similarities), exhausted, vectors)
 
 
 def _nominators(parts: Sequence[PartVector]) -> list[Vector]:

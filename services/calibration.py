@@ -12,6 +12,7 @@ The worker fits the statistics from the vectors it stored; the searcher applies 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
@@ -20,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from services.encoder.base import Encoder
-from services.store.base import VECTORS, Vector, VectorStore
+from services.keywords import query_keywords, similarity, words_of
+from services.store.base import FIELDS, KEYWORDS, VECTORS, SparseVector, Vector, VectorStore
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -44,7 +46,7 @@ _PHRASES = tuple(
 
 @dataclass(frozen=True)
 class PairStats:
-    """Cosines of unrelated pairs: their mean and standard deviation, and how many were measured.
+    """Similarities of unrelated pairs: their mean and standard deviation, and how many were measured.
 
     `count` 0 marks a pair that could not be measured.
     """
@@ -52,6 +54,14 @@ class PairStats:
     mean: float = 0.0
     std: float = 1.0
     count: int = 0
+
+
+_NONE = PairStats()
+
+#: Keywords are compared by the root of a sum of -log P, and n standard deviations have a -log P of n^2 / 2:
+#: this is what makes one. Where titles hardly share a word the spread is next to nothing, and a
+#: single common word would outweigh every picture.
+KEYWORDS_STD = math.sqrt(0.5)
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,8 @@ class Calibration:
     @classmethod
     def identity(cls) -> Calibration:
         """The calibration that changes nothing, for collections too small to measure."""
-        return cls({(modality, field): PairStats() for modality in MODALITIES for field in VECTORS})
+        pairs = {(modality, field): PairStats() for modality in MODALITIES for field in VECTORS}
+        return cls(pairs | {("text", KEYWORDS): PairStats(std=KEYWORDS_STD)})
 
     @classmethod
     def fit(
@@ -75,6 +86,7 @@ class Calibration:
         image_ids: Sequence[str] | None = None,
         title_ids: Sequence[str] | None = None,
         query_texts: Vector | None = None,
+        keywords: PairStats | None = None,
     ) -> Calibration:
         """Measure all pairs from stored vectors, unit length, float32 [n, d] and [m, d].
 
@@ -82,7 +94,7 @@ class Calibration:
         against itself; without them row i of both belongs to product i. `query_texts` [k, d] stand in
         for text queries where fewer than 16 titles are stored. A pair with fewer than 16 vectors on
         either side gets mean 0 and the spread of the other pair on the same field, if measured, so
-        that both stay on one scale, else 1.
+        that both stay on one scale, else 1. `keywords` are the statistics of `keyword_stats`.
         """
         stored = {"image": np.asarray(image_vectors), "title": np.asarray(title_vectors)}
         ids = {"image": image_ids, "title": title_ids}
@@ -100,6 +112,7 @@ class Calibration:
             if stats.count == 0:
                 other = next(pairs[name, field] for name in MODALITIES if name != modality)
                 pairs[modality, field] = PairStats(std=other.std if other.count else 1.0)
+        pairs["text", KEYWORDS] = keywords or PairStats(std=KEYWORDS_STD)
         return cls(pairs, sample=len(codes))
 
     def as_dict(self) -> dict[str, Any]:
@@ -128,15 +141,16 @@ class Calibration:
     @overload
     def apply(self, sim: Floats, modality: str, field: str) -> Floats: ...
     def apply(self, sim: float | Floats, modality: str, field: str) -> float | Floats:
-        """Cosines of any shape -> standard deviations above chance (NaN stays NaN)."""
+        """Similarities of any shape -> standard deviations above chance (NaN stays NaN)."""
         stats = self.pairs[modality, field]
         return (sim - stats.mean) / stats.std
 
     def statistics(
-        self, modalities: Sequence[str], fields: Sequence[str] = VECTORS
+        self, modalities: Sequence[str], fields: Sequence[str] = FIELDS
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Means and standard deviations, float64 [parts, fields] each, of parts of these modalities."""
-        table = [[self.pairs[modality, field] for field in fields] for modality in modalities]
+        """Means and standard deviations, float64 [parts, fields] each, of parts of these modalities; 0 and 1
+        for a picture and keywords, which cannot be compared."""
+        table = [[self.pairs.get((modality, field), _NONE) for field in fields] for modality in modalities]
         shape = (len(modalities), len(fields))
         means = np.array([[stats.mean for stats in row] for row in table], dtype=np.float64)
         stds = np.array([[stats.std for stats in row] for row in table], dtype=np.float64)
@@ -154,11 +168,16 @@ def sample_calibration(
     """
     vectors: dict[str, list[Vector]] = {field: [] for field in VECTORS}
     ids: dict[str, list[str]] = {field: [] for field in VECTORS}
+    titles: dict[str, str] = {}
+    keywords: dict[str, SparseVector] = {}
     cursor: str | None = None
     left = sample
     while left > 0:
-        points, cursor = store.scroll(limit=min(left, 256), cursor=cursor, keys=(), vectors=True)
+        points, cursor = store.scroll(limit=min(left, 256), cursor=cursor, keys=("title",), vectors=True)
         for point in points:
+            titles[point.id] = str(point.payload.get("title", ""))
+            if point.keywords is not None:
+                keywords[point.id] = point.keywords
             for field in VECTORS:
                 if (vector := point.vectors.get(field)) is not None:
                     vectors[field].append(vector)
@@ -175,7 +194,41 @@ def sample_calibration(
         image_ids=ids["image"],
         title_ids=ids["title"],
         query_texts=texts,
+        keywords=keyword_stats(titles, keywords),
     )
+
+
+def keyword_stats(titles: Mapping[str, str], keywords: Mapping[str, SparseVector]) -> PairStats:
+    """What titles are like the keywords of other products, by product id; 0 where they share no token. IDF
+    is that of these products."""
+    asked = {one: query for one, title in titles.items() if (query := query_keywords(title)) is not None}
+    if min(len(asked), len(keywords)) < MIN_VECTORS:
+        return PairStats(std=KEYWORDS_STD)
+    rows = {one: row for row, one in enumerate(keywords)}
+    postings: dict[int, list[tuple[int, float]]] = defaultdict(list)
+    for row, vector in enumerate(keywords.values()):
+        for index, value in zip(vector.indices, vector.values, strict=True):
+            postings[index].append((row, value))
+    total = squares = 0.0
+    count = 0
+    for one, query in asked.items():
+        scores = np.zeros(len(rows))
+        idf = {}
+        for index, weight in zip(query.indices, query.values, strict=True):
+            found = postings.get(index, [])
+            idf[index] = math.log1p((len(rows) - len(found) + 0.5) / (len(found) + 0.5))
+            if found:
+                where, values = np.array(found).T
+                scores[where.astype(np.intp)] += weight * idf[index] * values
+        if one in rows:
+            scores[rows[one]] = 0.0
+        alike = similarity(scores, sum(idf[index] for index in words_of(query)))
+        total += float(alike.sum())
+        squares += float((alike**2).sum())
+        count += len(rows) - (one in rows)
+    mean = total / count
+    std = math.sqrt(max(squares / count - mean**2, 0.0))
+    return PairStats(mean, max(std, KEYWORDS_STD), count)
 
 
 def _stack(vectors: Sequence[Vector]) -> Vector:

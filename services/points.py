@@ -6,6 +6,7 @@ the same vectors and the same content hash either way.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import time
 from collections.abc import Sequence
@@ -15,10 +16,13 @@ import numpy as np
 from services.catalogue.product import Product
 from services.encoder.base import Encoder, EncoderIdentity, Vectors
 from services.errors import EncoderMismatch
-from services.store.base import CollectionMeta, Point
+from services.keywords import VERSION, product_keywords
+from services.store.base import CollectionMeta, Point, VectorStore
 
 #: Payload keys of ours start with `_`, so that they never meet a field of the catalogue.
 HASH, SOURCE, INDEXED_AT = "_hash", "_source", "_indexed_at"
+
+_PAGE = 1000
 
 
 def content_hash(product: Product, image: bytes | None, identity: EncoderIdentity) -> str:
@@ -55,13 +59,35 @@ def make_points(
         payload = product.payload() | {HASH: hashes[index], INDEXED_AT: now}
         if sources[index] is not None:
             payload[SOURCE] = sources[index]
-        points.append(Point(id=product.id, vectors=vectors, payload=payload))
+        points.append(Point(product.id, vectors, payload, product_keywords(product)))
     return points
 
 
 def collection_meta(encoder: Encoder) -> CollectionMeta:
     """Metadata of a new collection indexed by this encoder."""
-    return CollectionMeta(dim=encoder.dim, encoder=encoder.identity.as_dict())
+    return CollectionMeta(dim=encoder.dim, encoder=encoder.identity.as_dict(), keywords=VERSION)
+
+
+def refresh_keywords(store: VectorStore) -> int:
+    """Give all products of an opened collection the keywords of this `VERSION`, made from their stored
+    records, if they have others or none; returns how many were given some.
+
+    Nothing is encoded and no picture is read. May be run again after an interruption. Raises
+    `StoreUnavailable`.
+    """
+    meta = store.meta()
+    if meta is None or meta.keywords == VERSION:
+        return 0
+    given = 0
+    cursor: str | None = None
+    while True:
+        points, cursor = store.scroll(limit=_PAGE, cursor=cursor)
+        store.set_keywords({p.id: product_keywords(Product.from_payload(p.payload)) for p in points})
+        given += len(points)
+        if cursor is None:
+            break
+    store.save_meta(dataclasses.replace(meta, keywords=VERSION))
+    return given
 
 
 def check_encoder(meta: CollectionMeta, encoder: Encoder) -> None:

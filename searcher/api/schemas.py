@@ -127,9 +127,12 @@ class WeightOut(BaseModel):
 
     part: int = Field(description="Index of the part.")
     label: str
-    field: Literal["image", "title"]
+    field: Literal["image", "title", "keywords"]
     weight: float = Field(description="Those of wanted parts sum to 1; those of unwanted ones are <= 0.")
-    similarity: float = Field(description="Cosine in [-1, 1], as measured.")
+    similarity: float = Field(
+        description="As measured: a cosine in [-1, 1], or for keywords the square root of BM25, times the "
+        "squared share that the product has of the words by their weight."
+    )
 
 
 class HitOut(BaseModel):

@@ -39,8 +39,9 @@ class Attention:
         a(f | p) = softmax over f of s(p, f) / T             m(p) = T * log mean over f of exp( s(p, f) / T )
         a(p) = softmax over p of ( m(p) / T_p + log w_p )    a(p, f) = a(p) * a(f | p)
 
-    which is the first form when T_p = T (the default). A high T_p makes parts count by the user's weights,
-    so that "this photo, but in blue" asks for both, while a low T lets the better of picture and title speak.
+    which is the first form when T_p = T (the default) and all parts see the same fields. A high T_p makes
+    parts count by the user's weights, so that "this photo, but in blue" asks for both, while a low T lets
+    the better of picture, title and keywords speak.
 
     Each negative part attends to the fields by itself and takes off |w| times its similarity, where that is
     above chance.
@@ -95,8 +96,8 @@ class Attention:
         if np.isinf(self.temperature):
             match = np.where(present, s, 0.0).sum(axis=2) / count
         else:
-            # T log mean exp: the mean instead of the sum only shifts all parts of a candidate alike, and
-            # expm1 and log1p keep what a high T would round away.
+            # T log mean exp: the mean instead of the sum, so that a part does not count for more because it
+            # has keywords besides; expm1 and log1p keep what a high T would round away.
             with np.errstate(over="ignore"):
                 grown = np.where(present, np.expm1((s - best[:, :, None]) / self.temperature), 0.0)
             match = best + self.temperature * np.log1p(grown.sum(axis=2) / count)

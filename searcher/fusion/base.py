@@ -13,6 +13,7 @@ from services.calibration import Calibration
 from services.encoder.base import EncoderIdentity
 from services.errors import InvalidInput
 from services.settings import Settings
+from services.store.base import FIELDS
 
 Floats = npt.NDArray[np.floating[Any]]
 Doubles = npt.NDArray[np.float64]
@@ -63,13 +64,15 @@ class Fusion(Protocol):
         gram: Floats | None = None,
         embeddings: Embeddings | None = None,
     ) -> Fused:
-        """Score c candidates against p query parts on f product fields (in order of `VECTORS`).
+        """Score c candidates against p query parts on f product fields (in order of `FIELDS`; the
+        last ones may be left out).
 
-        `similarities` [c, p, f] are raw cosines, anything (NaN) where `mask` [c, p, f], or what
-        broadcasts to it, is False because the product lacks the field. `modalities` [p] are "text" or
-        "image", `weights` [p] the user's, at least one positive and none zero. `gram` [p, p] holds the
-        cosines between the parts, for fusions that need the length of their mean, `embeddings` the vectors
-        themselves, for those that have learnt to look at them.
+        `similarities` [c, p, f] are raw cosines and, by keywords, `services.keywords.similarity`; anything
+        (NaN) where `mask` [c, p, f], or what broadcasts to it, is False because the product lacks the field
+        or shares no token with the part. `modalities` [p] are "text" or "image", `weights` [p] the user's,
+        at least one positive and none zero. `gram` [p, p] holds the cosines between the parts, for fusions
+        that need the length of their mean, `embeddings` the vectors themselves, for those that have learnt
+        to look at them.
         """
 
 
@@ -106,7 +109,7 @@ def calibrated(
     similarities: Floats, mask: Bools, modalities: Sequence[str], calibration: Calibration
 ) -> tuple[Doubles, Bools]:
     """Similarities in standard deviations above chance, 0 where masked, and the mask at full shape."""
-    mean, std = calibration.statistics(modalities)
+    mean, std = calibration.statistics(modalities, FIELDS[: similarities.shape[2]])
     present = np.broadcast_to(mask, similarities.shape)
     return np.where(present, (similarities.astype(np.float64) - mean) / std, 0.0), present
 

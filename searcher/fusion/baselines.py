@@ -11,6 +11,7 @@ from searcher.fusion.base import Bools, Doubles, Embeddings, Floats, Fused, cali
 from services.calibration import Calibration
 from services.encoder.base import EncoderIdentity
 from services.settings import Settings
+from services.store.base import VECTORS
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Weighted:
     parts are taken off as in attention.
     """
 
-    field_weights: tuple[float, ...] = (0.5, 0.5)
+    field_weights: tuple[float, ...] = (0.5, 0.5, 0.5)
     text_weight: float = 1.0
 
     def score(
@@ -40,7 +41,8 @@ class Weighted:
         s, present = calibrated(similarities, mask, modalities, calibration)
         w = np.asarray(weights, dtype=np.float64)
         positive = w > 0
-        fields = np.where(present, np.asarray(self.field_weights, dtype=np.float64), 0.0)
+        fixed = np.asarray(self.field_weights[: similarities.shape[2]], dtype=np.float64)
+        fields = np.where(present, fixed, 0.0)
         counted = w * np.where([kind == "text" for kind in modalities], self.text_weight, 1.0)
         shares = _normalised(fields * np.where(positive, counted, 0.0)[None, :, None], axis=(1, 2))
         scores = (shares * s).sum(axis=(1, 2))
@@ -56,7 +58,8 @@ class Mean:
 
     Negative weights enter the mean as they are. A product with several fields gets the average of
     their cosines. By linearity that is the weighted mean of the raw cosines, divided by the length of
-    the mean vector, which `gram` gives; without it the scores lack that common factor.
+    the mean vector, which `gram` gives; without it the scores lack that common factor. Keywords, which
+    are no embeddings, have no say.
     """
 
     def score(
@@ -71,7 +74,8 @@ class Mean:
         embeddings: Embeddings | None = None,
     ) -> Fused:
         """See `Fusion.score`. The scores are cosines in [-1, 1]."""
-        present = np.broadcast_to(mask, similarities.shape)
+        present = np.broadcast_to(mask, similarities.shape).copy()
+        present[:, :, len(VECTORS) :] = False
         w = np.asarray(weights, dtype=np.float64)
         w = w / w[w > 0].sum()
         shares = _normalised(present.astype(np.float64), axis=(2,)) * w[None, :, None]

@@ -11,11 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 from searcher.fusion.attention import Attention
-from searcher.fusion.base import Bools, Embeddings, Floats, Fused, Fusion, register
+from searcher.fusion.base import (
+    Bools,
+    Doubles,
+    Embeddings,
+    Floats,
+    Fused,
+    Fusion,
+    calibrated,
+    register,
+    softmax,
+)
 from searcher.fusion.head import Head
 from services.calibration import Calibration
 from services.encoder.base import EncoderIdentity
 from services.settings import Settings
+from services.store.base import VECTORS
 
 #: Heads that ship with the product; a user's own lie in `heads` of the data folder.
 SHIPPED = Path(__file__).with_name("heads")
@@ -45,22 +56,61 @@ class Learned:
         """See `Fusion.score`. Scores are in standard deviations above chance."""
         if embeddings is None:
             return self.closed.score(similarities, mask, modalities, weights, calibration)
-        parts = np.asarray(embeddings.parts, dtype=np.float32)
-        fields = np.asarray(embeddings.fields, dtype=np.float32)
-        present = np.broadcast_to(mask, similarities.shape)[:, 0]
+        s, present = calibrated(similarities, mask, modalities, calibration)
         w = np.asarray(weights, dtype=np.float64)
-        shares = np.zeros(similarities.shape, dtype=np.float64)
         wanted = np.flatnonzero(w > 0).tolist()
-        scores, shares[:, wanted] = self.head.score(
-            parts[wanted], [modalities[part] for part in wanted], w[wanted].tolist(), fields, present
-        )
+        given = _Given(embeddings, modalities, w, s, present)
+        shares = np.zeros(similarities.shape, dtype=np.float64)
+        scores, shares[:, wanted] = self._score(given, wanted)
         for part in np.flatnonzero(w < 0).tolist():
-            own, attention = self.head.score(parts[[part]], [modalities[part]], [1.0], fields, present)
+            own, attention = self._score(given, [part])
             taken = abs(w[part]) * self.head.refused(own)
             scores = scores - taken
-            resembles = (taken > 0)[:, None]
-            shares[:, part] = np.where(resembles, -abs(w[part]) * attention[:, 0], 0.0)
-        return Fused(np.where(present.any(axis=1), scores, -np.inf).astype(np.float64), shares)
+            shares[:, [part]] = np.where((taken > 0)[:, None, None], w[part] * attention, 0.0)
+        return Fused(np.where(present.any(axis=(1, 2)), scores, -np.inf), shares)
+
+    def _score(self, given: _Given, parts: list[int]) -> tuple[Doubles, Doubles]:
+        """Scores [c] by these parts alone, and their attention [c, p, f], which sums to 1.
+
+        What the head sees in the vectors and what each part says by keywords are joined as the closed form
+        joins fields, but by the logarithm of the sum, so that a word in common never counts against a
+        product.
+        """
+        weights = np.abs(given.weights[parts])
+        dense = len(VECTORS)
+        has = given.present[:, 0, :dense]
+        seen, attention = self.head.score(
+            np.asarray(given.embeddings.parts, dtype=np.float32)[parts],
+            [given.modalities[part] for part in parts],
+            weights.tolist(),
+            np.asarray(given.embeddings.fields, dtype=np.float32),
+            has,
+        )
+        words, shared = given.similarities[:, parts, dense:], given.present[:, parts, dense:]
+        # Column 0 is the head, each other one a part by its keywords.
+        evidence = np.concatenate([seen[:, None], words.reshape(len(words), -1)], axis=1)
+        there = np.concatenate([has.any(axis=1)[:, None], shared.reshape(len(shared), -1)], axis=1)
+        counts = np.repeat(weights / weights.max(), words.shape[2])
+        prior = np.concatenate([[1.0], counts])[None]
+        temperature = self.closed.temperature
+        share = softmax(evidence, prior, there, temperature, axis=(1,))
+        top = np.max(evidence, axis=1, where=there, initial=-np.inf)
+        top = np.where(np.isfinite(top), top, 0.0)
+        grown = np.where(there, np.exp((evidence - top[:, None]) / temperature) * prior, 0.0).sum(axis=1)
+        scores = top + temperature * np.log(np.maximum(grown, np.finfo(np.float64).tiny))
+        by_words = share[:, 1:].reshape(words.shape)
+        return scores, np.concatenate([attention * share[:, 0, None, None], by_words], axis=2)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What is scored: calibrated `similarities` and `present` [c, p, f], user `weights` [p]."""
+
+    embeddings: Embeddings
+    modalities: Sequence[str]
+    weights: Doubles
+    similarities: Doubles
+    present: Bools
 
 
 def composed(

@@ -16,8 +16,12 @@ import numpy.typing as npt
 
 Vector = npt.NDArray[np.float32]
 
-#: The named vectors of every collection, both cosine.
+#: The dense named vectors of every collection, both cosine.
 VECTORS = ("image", "title")
+#: The sparse one, scored by BM25.
+KEYWORDS = "keywords"
+#: All that a query can be compared with.
+FIELDS = (*VECTORS, KEYWORDS)
 
 
 @dataclass(frozen=True)
@@ -49,19 +53,28 @@ class Filter:
     not_ids: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class SparseVector:
+    """Values by token: `indices` are distinct unsigned 32-bit numbers, `values` are kept as float32."""
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
 @dataclass
 class Point:
     """A stored product: `vectors` maps a name of `VECTORS` to float32 [d] (unit length); a product
-    without picture or title simply lacks that name."""
+    without picture or title simply lacks that name. `keywords` are those of `services.keywords`."""
 
     id: str
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     payload: dict[str, Any] = field(default_factory=dict)
+    keywords: SparseVector | None = None
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A search result: `score` is the cosine similarity in [-1, 1]."""
+    """A search result: `score` is the cosine similarity in [-1, 1], or BM25 (above 0) by keywords."""
 
     id: str
     score: float
@@ -69,12 +82,14 @@ class Hit:
 
 @dataclass
 class CollectionMeta:
-    """What is kept beside the points: vector width, encoder identity, calibration statistics."""
+    """What is kept beside the points: vector width, encoder identity, calibration statistics, and the
+    version of `services.keywords` that all products have keywords of (0: none)."""
 
     dim: int
     encoder: dict[str, Any]
     calibration: dict[str, Any] | None = None
-    schema_version: int = 1
+    keywords: int = 0
+    schema_version: int = 2
 
 
 class VectorStore(Protocol):
@@ -86,8 +101,10 @@ class VectorStore(Protocol):
     def open(self, meta: CollectionMeta) -> CollectionMeta:
         """Open the collection, creating it if absent. Returns the stored metadata.
 
-        Raises `EncoderMismatch` if it exists with another width; comparing encoder identities is the
-        caller's business (`services.points.check_encoder`).
+        A collection of schema version 1 is upgraded in place: it gets a place for keywords, and its
+        products have none until they are set or written anew. Raises `EncoderMismatch` if it exists with
+        another width; comparing encoder identities is the caller's business
+        (`services.points.check_encoder`).
         """
 
     def meta(self) -> CollectionMeta | None:
@@ -103,10 +120,23 @@ class VectorStore(Protocol):
         """Delete by product id; returns how many were there."""
 
     def fetch(self, ids: Sequence[str], *, vectors: bool = False) -> list[Point]:
-        """Points in the order of `ids`; those not stored are left out."""
+        """Points in the order of `ids`; those not stored are left out. `vectors`: with their vectors and
+        keywords."""
 
     def search(self, name: str, vector: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
         """Nearest points by the named vector, best first (approximate: HNSW)."""
+
+    def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
+        """Points that share a token with the query, best first, exactly.
+
+        The score is BM25: the sum over shared tokens of query value x stored value x IDF, with
+        ln(1 + (n - df + 0.5) / (df + 0.5)) over all n points that have keywords, whatever the filter (each
+        shard of a server's collection counts by itself). None for a collection that has no keywords.
+        """
+
+    def set_keywords(self, keywords: Mapping[str, SparseVector]) -> None:
+        """Replace the keywords of stored points, by product id, and nothing else of them; ids that are not
+        stored are passed over. Durable as `upsert` is."""
 
     def count(self, filter: Filter | None = None) -> int:
         """How many points match, exactly."""

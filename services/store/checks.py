@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from services.errors import InvalidInput, StoreUnavailable
-from services.store.base import VECTORS, CollectionMeta, Point, Vector
+from services.store.base import VECTORS, CollectionMeta, Point, SparseVector, Vector
 from services.store.schema import RESERVED_KEYS, point_id
 
 _INT64 = range(-(2**63), 2**63)
+_UINT32 = range(2**32)
+#: More tokens than the longest title and brand can have.
+_MOST_TOKENS = 8192
 
 
 def check_open(meta: CollectionMeta | None, collection: str) -> CollectionMeta:
@@ -70,6 +73,24 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_sparse(vector: SparseVector, field: str) -> SparseVector:
+    """The vector as plain ints and floats; raises `InvalidInput` for one that no engine can keep."""
+    indices, values = tuple(map(int, vector.indices)), tuple(map(float, vector.values))
+    if len(indices) != len(values) or len(set(indices)) != len(indices) or len(indices) > _MOST_TOKENS:
+        raise InvalidInput(
+            f"{field} does not give one value to each of at most {_MOST_TOKENS} distinct tokens.",
+            mend="Make it with services.keywords.",
+            field=field,
+        )
+    if not all(index in _UINT32 for index in indices) or not all(map(math.isfinite, values)):
+        raise InvalidInput(
+            f"{field} holds a token beyond 32 bits or a value that is not finite.",
+            mend="Make it with services.keywords.",
+            field=field,
+        )
+    return SparseVector(indices, values)
+
+
 def check_limit(limit: int) -> int:
     if limit < 1:
         raise InvalidInput(f"The limit {limit} is below 1.", mend="Ask for at least one.", field="limit")
@@ -118,7 +139,11 @@ def check_point(point: Point, dim: int) -> Point:
             mend="Rename the field.",
             field=key,
         )
-    return Point(id=point.id, vectors=vectors, payload=payload)
+    keywords = point.keywords
+    if keywords is not None:
+        # An engine would keep an empty vector as a product with keywords, and count it for the IDF.
+        keywords = check_sparse(keywords, f"The keywords of {product}") if keywords.indices else None
+    return Point(id=point.id, vectors=vectors, payload=payload, keywords=keywords)
 
 
 def _plain(value: Any, field: str, product: str) -> Any:

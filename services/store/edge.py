@@ -11,8 +11,9 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -23,7 +24,17 @@ import qdrant_edge as engine
 from services.errors import StoreUnavailable, VitrineError
 from services.settings import Settings
 from services.store import checks, schema
-from services.store.base import VECTORS, CollectionMeta, Filter, Hit, Point, Range, Vector
+from services.store.base import (
+    KEYWORDS,
+    VECTORS,
+    CollectionMeta,
+    Filter,
+    Hit,
+    Point,
+    Range,
+    SparseVector,
+    Vector,
+)
 from services.store.facets import count_by_scan, rank
 from services.store.filters import compile_filter
 from services.store.folder import StoreFolder
@@ -72,7 +83,18 @@ class EdgeStore:
             if stored is None:
                 self._folder.create(meta, lambda path: _create_shard(path, meta.dim))
                 stored = meta
-            return self._load(stored.dim), stored
+            shard = self._load(stored.dim)
+            if stored.schema_version < schema.SCHEMA_VERSION:
+                stored = self._upgrade(shard, stored)
+            return shard, stored
+
+    def _upgrade(self, shard: engine.EdgeShard, stored: CollectionMeta) -> CollectionMeta:
+        # Killed in between, it is upgraded again, which the engine takes as a matter of course.
+        shard.update(engine.UpdateOperation.create_sparse_vector(KEYWORDS, engine.Modifier.Idf))
+        shard.flush()
+        upgraded = replace(stored, schema_version=schema.SCHEMA_VERSION)
+        self._folder.write_meta(upgraded)
+        return upgraded
 
     def _load(self, dim: int) -> engine.EdgeShard:
         # The engine makes a missing segment folder anew and would carry on without its products.
@@ -141,6 +163,35 @@ class EdgeStore:
         )
         hits = self._call("searched", lambda shard: shard.query(request))
         return [Hit(cast(dict[str, str], hit.payload)[schema.ID_KEY], float(hit.score)) for hit in hits]
+
+    def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
+        checks.check_open(self._meta, self._collection)
+        query = checks.check_sparse(query, "The keywords of the query")
+        checks.check_limit(limit)
+        if not query.indices:
+            return []
+        request = engine.QueryRequest(
+            limit=limit,
+            query=engine.Query.Nearest(_to_sparse(query), using=KEYWORDS),
+            filter=compile_filter(filter, _DIALECT),
+            with_payload=[schema.ID_KEY],
+        )
+        hits = self._call("searched", lambda shard: shard.query(request))
+        return [Hit(cast(dict[str, str], hit.payload)[schema.ID_KEY], float(hit.score)) for hit in hits]
+
+    def set_keywords(self, keywords: Mapping[str, SparseVector]) -> None:
+        checked = {
+            schema.point_id(product): checks.check_sparse(vector, f"The keywords of product {product!r}")
+            for product, vector in keywords.items()
+            if vector.indices
+        }
+        with self._write_lock:
+            records = self._call("read", lambda shard: shard.retrieve([*checked], False, False))
+            there = [str(record.id) for record in records]
+            changes = [engine.PointVectors(uid, {KEYWORDS: _to_sparse(checked[uid])}) for uid in there]
+            if changes:
+                self._call("written", partial(_write, engine.UpdateOperation.update_vectors(changes)))
+                self._unflushed += len(changes)
 
     def count(self, filter: Filter | None = None) -> int:
         request = engine.CountRequest(exact=True, filter=compile_filter(filter, _DIALECT))
@@ -235,11 +286,15 @@ class EdgeStore:
             ) from error
 
 
-def _config(dim: int) -> engine.EdgeConfig:
+def _config(dim: int, *, new: bool = False) -> engine.EdgeConfig:
     return engine.EdgeConfig(
         vectors={
             name: engine.EdgeVectorParams(size=dim, distance=engine.Distance.Cosine) for name in VECTORS
         },
+        # A collection of schema version 1 has none until it is upgraded, and the engine keeps what it finds.
+        sparse_vectors={KEYWORDS: engine.EdgeSparseVectorParams(modifier=engine.Modifier.Idf)}
+        if new
+        else None,
         hnsw_config=engine.HnswIndexConfig(
             m=schema.HNSW_M,
             ef_construct=schema.HNSW_EF_CONSTRUCT,
@@ -250,7 +305,7 @@ def _config(dim: int) -> engine.EdgeConfig:
 
 
 def _create_shard(path: Path, dim: int) -> None:
-    shard = engine.EdgeShard.create(str(path), _config(dim))
+    shard = engine.EdgeShard.create(str(path), _config(dim, new=True))
     for operation in _index_operations():
         shard.update(operation)
     shard.close()
@@ -290,7 +345,13 @@ def _floats(vector: Vector) -> list[float]:
 
 def _to_engine(uid: str, point: Point) -> engine.Point:
     vectors: dict[str, Any] = {name: _floats(vector) for name, vector in point.vectors.items()}
+    if point.keywords is not None:
+        vectors[KEYWORDS] = _to_sparse(point.keywords)
     return engine.Point(uid, vectors, to_payload(point))
+
+
+def _to_sparse(vector: SparseVector) -> engine.SparseVector:
+    return engine.SparseVector(list(vector.indices), list(vector.values))
 
 
 def _from_engine(record: engine.Record) -> Point:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from services.store.base import Point
+from services.store.base import KEYWORDS, Point, SparseVector
 from services.store.schema import ID_KEY, TERMS_KEY
 from services.store.terms import terms
 
@@ -22,5 +22,8 @@ def from_payload(payload: Mapping[str, Any] | None, vectors: Any) -> Point:
     kept = dict(payload or {})
     product = kept.pop(ID_KEY)
     kept.pop(TERMS_KEY, None)
-    arrays = {name: np.asarray(values, dtype=np.float32) for name, values in (vectors or {}).items()}
-    return Point(id=product, vectors=arrays, payload=kept)
+    named = dict(vectors or {})
+    sparse = named.pop(KEYWORDS, None)
+    arrays = {name: np.asarray(values, dtype=np.float32) for name, values in named.items()}
+    keywords = None if sparse is None else SparseVector(tuple(sparse.indices), tuple(sparse.values))
+    return Point(id=product, vectors=arrays, payload=kept, keywords=keywords)

@@ -13,7 +13,8 @@ from services.errors import EncoderMismatch, InvalidInput, StoreUnavailable
 from services.store.base import CollectionMeta
 
 #: Layout of what is stored. A store written by a newer Vitrine is refused, never touched.
-SCHEMA_VERSION = 1
+#: Version 1 had no keywords.
+SCHEMA_VERSION = 2
 
 #: Payload key under which a store keeps the product id; added on write, taken off on read.
 ID_KEY = "_id"
@@ -125,9 +126,11 @@ def decode_meta(data: Any, where: str) -> CollectionMeta:
             dim=data["dim"],
             encoder=data["encoder"],
             calibration=data.get("calibration"),
+            keywords=data.get("keywords", 0),
             schema_version=data["schema_version"],
         )
-        sound = type(meta.dim) is int and meta.dim > 0 and version == SCHEMA_VERSION
+        sound = type(meta.dim) is int and meta.dim > 0 and type(meta.keywords) is int
+        sound = sound and type(version) is int and 0 < version <= SCHEMA_VERSION
         sound = sound and isinstance(meta.encoder, dict) and isinstance(meta.calibration, dict | None)
     except (KeyError, TypeError, AttributeError):
         sound = False

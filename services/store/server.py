@@ -8,22 +8,36 @@ here can be repeated without harm.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
+import structlog
 from qdrant_client import QdrantClient, models
 
 from services.errors import StoreUnavailable
 from services.settings import Settings
 from services.store import checks, schema
-from services.store.base import VECTORS, CollectionMeta, Filter, Hit, Point, Range, Vector
+from services.store.base import (
+    KEYWORDS,
+    VECTORS,
+    CollectionMeta,
+    Filter,
+    Hit,
+    Point,
+    Range,
+    SparseVector,
+    Vector,
+)
 from services.store.connection import Connection
 from services.store.facets import count_by_scan, rank
 from services.store.filters import compile_filter
 from services.store.records import from_payload, to_payload
 
 Condition = models.FieldCondition | models.HasIdCondition | models.Filter
+
+log = structlog.get_logger(__name__)
 
 #: Key of ours in the collection's metadata.
 _META = "vitrine"
@@ -48,14 +62,39 @@ class ServerStore:
         self._connection = Connection(settings, client, exclusive)
         self._call = self._connection.call
         self._meta: CollectionMeta | None = None
+        #: Whether the collection has a place for keywords.
+        self._keywords = False
 
     def open(self, meta: CollectionMeta) -> CollectionMeta:
         """As `VectorStore.open`. Refuses a collection that Vitrine did not make."""
         stored = self.meta() or self._create(meta)
         schema.check_width(stored, meta)
         self._create_indexes()
+        self._keywords = self._has_keywords() or self._add_keywords()
+        if self._keywords and stored.schema_version < schema.SCHEMA_VERSION:
+            stored = replace(stored, schema_version=schema.SCHEMA_VERSION, keywords=0)
+            self._write_meta(stored)
         self._meta = stored
         return stored
+
+    def _has_keywords(self) -> bool:
+        found = self._call("read", lambda client: client.get_collection(self._collection))
+        return KEYWORDS in (found.config.params.sparse_vectors or {})
+
+    def _add_keywords(self) -> bool:
+        """Make the place for keywords in a collection of schema version 1; False if the server is too old
+        to change collections so, which leaves the collection as it is, searched without keywords."""
+        sparse = models.SparseVectorNameConfig(sparse=models.SparseVectorConfig(modifier=models.Modifier.IDF))
+        try:
+            self._call(
+                "upgraded", lambda client: client.create_vector_name(self._collection, KEYWORDS, sparse)
+            )
+        except StoreUnavailable as error:
+            # Another process may have been quicker.
+            if not self._has_keywords():
+                log.warning("keywords are left out", collection=self._collection, reason=error.message)
+                return False
+        return True
 
     def meta(self) -> CollectionMeta | None:
         data = self._stored_meta()
@@ -86,6 +125,7 @@ class ServerStore:
                         name: models.VectorParams(size=meta.dim, distance=models.Distance.COSINE)
                         for name in VECTORS
                     },
+                    sparse_vectors_config={KEYWORDS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
                     hnsw_config=models.HnswConfigDiff(m=schema.HNSW_M, ef_construct=schema.HNSW_EF_CONSTRUCT),
                     shard_number=settings.shard_number,
                     replication_factor=settings.replication_factor,
@@ -117,16 +157,19 @@ class ServerStore:
     def save_meta(self, meta: CollectionMeta) -> None:
         stored = checks.check_open(self._meta, self._collection)
         checks.check_same_width(stored, meta)
+        self._write_meta(meta)
+        self._meta = meta
+
+    def _write_meta(self, meta: CollectionMeta) -> None:
         data = {_META: schema.encode_meta(meta)}
         self._call("written", lambda client: client.update_collection(self._collection, metadata=data))
-        self._meta = meta
 
     def upsert(self, points: Sequence[Point]) -> None:
         """As `VectorStore.upsert`: waits until `write_consistency` replicas have the points on disk."""
         meta = checks.check_open(self._meta, self._collection)
         checked = list(checks.check_points(points, meta.dim).items())
         for start in range(0, len(checked), _BATCH):
-            batch = [_to_engine(uid, point) for uid, point in checked[start : start + _BATCH]]
+            batch = [_to_engine(uid, point, self._keywords) for uid, point in checked[start : start + _BATCH]]
             self._call("written", partial(_upsert, self._collection, batch))
 
     def delete(self, ids: Sequence[str]) -> int:
@@ -169,9 +212,47 @@ class ServerStore:
                 search_params=_params(limit, filter),
             ),
         )
-        return [
-            Hit(cast(dict[str, str], hit.payload)[schema.ID_KEY], float(hit.score)) for hit in found.points
+        return [_hit(hit) for hit in found.points]
+
+    def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
+        checks.check_open(self._meta, self._collection)
+        sparse = _to_sparse(checks.check_sparse(query, "The keywords of the query"))
+        checks.check_limit(limit)
+        compiled = compile_filter(filter, _DIALECT)
+        if not self._keywords or not sparse.indices:
+            return []
+        found = self._call(
+            "searched",
+            lambda client: client.query_points(
+                self._collection,
+                query=sparse,
+                using=KEYWORDS,
+                limit=limit,
+                query_filter=compiled,
+                with_payload=[schema.ID_KEY],
+            ),
+        )
+        return [_hit(hit) for hit in found.points]
+
+    def set_keywords(self, keywords: Mapping[str, SparseVector]) -> None:
+        checks.check_open(self._meta, self._collection)
+        checked = {
+            schema.point_id(product): checks.check_sparse(vector, f"The keywords of product {product!r}")
+            for product, vector in keywords.items()
+            if vector.indices
+        }
+        if not self._keywords:
+            return
+        there = [str(record.id) for record in self._retrieve(list(keywords), payload=False, vectors=False)]
+        changes = [
+            models.PointVectors(id=uid, vector={KEYWORDS: _to_sparse(checked[uid])})
+            for uid in there
+            if uid in checked
         ]
+        for start in range(0, len(changes), _IDS_BATCH):
+            self._call(
+                "written", partial(_update_vectors, self._collection, changes[start : start + _IDS_BATCH])
+            )
 
     def count(self, filter: Filter | None = None) -> int:
         checks.check_open(self._meta, self._collection)
@@ -262,6 +343,10 @@ def _upsert(collection: str, points: list[models.PointStruct], client: QdrantCli
     client.upsert(collection, points=points, wait=True)
 
 
+def _update_vectors(collection: str, changes: list[models.PointVectors], client: QdrantClient) -> None:
+    client.update_vectors(collection, points=changes, wait=True)
+
+
 def _delete(collection: str, selector: models.PointIdsList, client: QdrantClient) -> None:
     client.delete(collection, points_selector=selector, wait=True)
 
@@ -272,8 +357,18 @@ def _retrieve(
     return client.retrieve(collection, ids=uids, with_payload=payload, with_vectors=vectors)
 
 
-def _to_engine(uid: str, point: Point) -> models.PointStruct:
+def _hit(hit: models.ScoredPoint) -> Hit:
+    return Hit(cast(dict[str, str], hit.payload)[schema.ID_KEY], float(hit.score))
+
+
+def _to_sparse(vector: SparseVector) -> models.SparseVector:
+    return models.SparseVector(indices=list(vector.indices), values=list(vector.values))
+
+
+def _to_engine(uid: str, point: Point, keywords: bool) -> models.PointStruct:
     vectors: dict[str, Any] = {name: vector.tolist() for name, vector in point.vectors.items()}
+    if keywords and point.keywords is not None:
+        vectors[KEYWORDS] = _to_sparse(point.keywords)
     return models.PointStruct(id=uid, vector=vectors, payload=to_payload(point))
 
 

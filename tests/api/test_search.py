@@ -230,7 +230,7 @@ async def test_hostile_titles_come_back_as_they_are(shop):
     hit = response.json()["hits"][0]
     assert hit["product"]["title"] == HOSTILE
     assert hit["image_url"] is None
-    assert {weight["field"] for weight in hit["weights"]} == {"title"}
+    assert {weight["field"] for weight in hit["weights"]} == {"title", "keywords"}
 
 
 @pytest.mark.parametrize("fusion", ["attention", "mean", "weighted", "relative", "rrf", "learned"])

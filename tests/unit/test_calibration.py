@@ -4,8 +4,20 @@ import math
 import numpy as np
 import pytest
 
-from services.calibration import MIN_STD, Calibration, PairStats, sample_calibration
-from services.store.base import Point
+from searcher.lexical import KeywordSearch
+from services.calibration import (
+    KEYWORDS_STD,
+    MIN_STD,
+    Calibration,
+    PairStats,
+    keyword_stats,
+    sample_calibration,
+)
+from services.catalogue.product import Product
+from services.keywords import product_keywords, query_keywords
+from services.settings import Settings
+from services.store.base import CollectionMeta, Point
+from services.store.factory import open_store
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -99,7 +111,8 @@ def test_apply_keeps_shape_and_missing_values():
     assert scaled.shape == (2, 2)
     assert np.isnan(scaled).tolist() == [[False, True], [False, False]]
     means, stds = calibration.statistics(["image", "text"])
-    assert means.shape == stds.shape == (2, 2)
+    assert means.shape == stds.shape == (2, 3)
+    assert (means[0, 2], stds[0, 2]) == (0, 1)  # a picture has no words
     assert scaled[1, 0] == pytest.approx((0.3 - means[1, 0]) / stds[1, 0])
 
 
@@ -136,7 +149,7 @@ class Pages:
         self.read = 0
 
     def scroll(self, *, limit=256, cursor=None, filter=None, keys=None, vectors=False):
-        assert vectors and keys == ()
+        assert vectors and keys == ("title",)
         start = int(cursor or 0)
         page = self.points[start : start + limit]
         self.read += len(page)
@@ -161,3 +174,46 @@ def test_sampling_reads_no_more_than_asked_and_copes_with_missing_vectors():
 
 def test_sampling_an_empty_store_changes_nothing():
     assert sample_calibration(Pages([])) == Calibration.identity()
+
+
+def titled(count):
+    """Products of a shop that sells few kinds of things, so that unrelated titles often share a word."""
+    colours, things = ("red", "blue", "green", "black", "white"), ("dress", "shirt", "boots", "hat")
+    return [
+        Product(id=f"sku-{i:03}", title=f"{colours[i % 5]} {things[i * 7 % 4]} {'soft ' * (i % 3)}")
+        for i in range(count)
+    ]
+
+
+def test_keyword_statistics_are_those_of_the_stores_own_scores(tmp_path):
+    products = titled(60)
+    store = open_store(Settings(data_dir=tmp_path))
+    store.open(CollectionMeta(dim=4, encoder={"name": "toy"}))
+    vector = np.array([1, 0, 0, 0], dtype=np.float32)
+    store.upsert([Point(p.id, {"title": vector}, p.payload(), product_keywords(p)) for p in products])
+    ids = [product.id for product in products]
+    found = KeywordSearch(store, [query_keywords(product.title) for product in products]).scores(ids)
+    others = np.nan_to_num(found)[~np.eye(60, dtype=bool)]
+    stats = sample_calibration(store).pairs["text", "keywords"]
+    store.close()
+    assert stats.count == 60 * 59
+    assert stats.mean == pytest.approx(others.mean(), rel=1e-4)
+    assert stats.std == pytest.approx(max(others.std(), KEYWORDS_STD), rel=1e-4)
+
+
+def test_a_catalogue_whose_titles_share_no_word_gives_keywords_no_boundless_weight():
+    products = [Product(id=f"p{i}", title="".join(chr(97 + int(d)) for d in f"{i:06}")) for i in range(40)]
+    stats = keyword_stats({p.id: p.title for p in products}, {p.id: product_keywords(p) for p in products})
+    assert (stats.mean, stats.std) == (0.0, KEYWORDS_STD)
+
+
+def test_few_titles_say_nothing_about_keywords():
+    products = titled(15)
+    stats = keyword_stats({p.id: p.title for p in products}, {p.id: product_keywords(p) for p in products})
+    assert stats == PairStats(std=KEYWORDS_STD)
+
+
+def test_statistics_of_a_collection_from_before_keywords_are_made_up_for():
+    data = Calibration.fit(*two_cones(40)).as_dict()
+    del data["pairs"]["text/keywords"]
+    assert Calibration.from_dict(data).pairs["text", "keywords"] == PairStats(std=KEYWORDS_STD)

@@ -41,7 +41,7 @@ export function milliseconds(ms) {
   return ms < 1 ? "under 1 ms" : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-const FIELDS = { image: "its picture", title: "its title" };
+const FIELDS = { image: "its picture", title: "its title", keywords: "its keywords" };
 
 export const fieldName = (field) => FIELDS[field] ?? `its ${field}`;
 

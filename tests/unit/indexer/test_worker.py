@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import shutil
 import threading
@@ -20,7 +21,8 @@ from services.catalogue.images import decode_image
 from services.encoder.dual import DualEncoder
 from services.encoder.registry import load_encoder
 from services.errors import CatalogueError, EncoderMismatch, InvalidInput, StoreLocked, StoreUnavailable
-from services.points import HASH, INDEXED_AT, SOURCE, make_points
+from services.keywords import VERSION
+from services.points import HASH, INDEXED_AT, SOURCE, make_points, refresh_keywords
 from services.settings import Settings
 from services.store.base import Point
 from services.store.edge import EdgeStore
@@ -540,3 +542,23 @@ def test_state_that_cannot_be_written_is_a_clear_error(shop: Shop) -> None:
     with pytest.raises(InvalidInput, match="cannot be written") as caught:
         shop.index()
     assert "VITRINE_DATA_DIR" in caught.value.mend
+
+
+def test_products_from_before_keywords_get_them_at_the_next_run_without_being_encoded(shop: Shop) -> None:
+    shop.index()
+    expected = {name: point.keywords for name, point in shop.stored().items()}
+    assert None not in expected.values()
+    meta = shop.store.meta()
+    assert meta is not None and meta.keywords == VERSION
+    shop.store.upsert([dataclasses.replace(point, keywords=None) for point in shop.stored().values()])
+    shop.store.save_meta(dataclasses.replace(meta, keywords=0))
+
+    shop.encoder = watched = Watched(shop.encoder)  # type: ignore[assignment]
+    before = {name: point.payload for name, point in shop.stored().items()}
+    assert shop.index().counts == Counts(read=12, unchanged=12)
+    assert (watched.prepared, watched.pictures, watched.texts) == (0, [], [])
+    after = shop.stored()
+    assert {name: point.keywords for name, point in after.items()} == expected
+    assert {name: point.payload for name, point in after.items()} == before
+    assert shop.store.meta().keywords == VERSION
+    assert refresh_keywords(shop.store) == 0

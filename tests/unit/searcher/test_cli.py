@@ -66,6 +66,14 @@ def test_a_table_of_results_with_their_reasons(stocked):
     assert lines[-1].startswith("5 of 37 in ")
 
 
+def test_an_id_typed_in_full_is_found_first_and_says_by_what(stocked):
+    line = call("P17", "--limit", "3").splitlines()[1]
+    assert " p17 " in line and "keywords " in line
+    found = json.loads(call("p17", "--limit", "3", "--json"))["hits"][0]
+    assert found["id"] == "p17"
+    assert max(found["weights"], key=lambda weight: weight["weight"])["field"] == "keywords"
+
+
 def test_json_is_that_of_the_service(stocked, tmp_path):
     (tmp_path / "red.png").write_bytes(picture("red", 3))
     words = [

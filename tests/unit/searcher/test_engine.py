@@ -5,11 +5,13 @@ import pytest
 from PIL import Image
 
 from searcher.engine import Engine
+from searcher.lexical import KeywordSearch
 from searcher.query import Part, Query
 from searcher.upsert import NewProduct
 from services.calibration import Calibration, sample_calibration
 from services.catalogue.product import Product
 from services.errors import EncoderMismatch, InvalidInput, NotFound, StoreUnavailable
+from services.keywords import query_keywords
 from services.settings import Settings
 from services.store.base import VECTORS, CollectionMeta, Filter, Match, Point
 from services.store.factory import open_store
@@ -68,14 +70,20 @@ def by_hand(engine, query, temperature):
     """The attention formula over every stored product, in plain Python."""
     points, _ = engine.store.scroll(limit=1000, vectors=True)
     calibration = Calibration.from_dict(engine.store.meta().calibration)
+    ids = [point.id for point in points]
+    asked = [query_keywords(part.text) if part.text is not None else None for part in query.parts]
+    keywords = KeywordSearch(engine.store, asked).scores(ids)
     scores = {}
-    for point in points:
+    for row, point in enumerate(points):
         terms = []
-        for part in query.parts:
+        for column, part in enumerate(query.parts):
             if part.text is not None:
                 vector, modality = engine.encoder.encode_texts([part.text])[0], "text"
             else:
                 vector, modality = engine.encoder.encode_images([part.image])[0], "image"
+            if not np.isnan(keywords[row, column]):
+                s = calibration.apply(float(keywords[row, column]), "text", "keywords")
+                terms.append((part.weight, s))
             for field in VECTORS:
                 if field in point.vectors:
                     cosine = float(vector @ point.vectors[field])
@@ -115,7 +123,12 @@ def test_reasons_add_up_to_the_score(engine):
     modality = ["text", "image", "text"]
     for hit in answer.hits:
         stored = engine.store.fetch([hit.product.id], vectors=True)[0]
-        assert {(weight.part, weight.field) for weight in hit.weights} == {
+        words = {
+            (part, "keywords")
+            for part, text in ((0, "red dress"), (2, "wooden chair"))
+            if engine.store.search_keywords(query_keywords(text), 1, filter=Filter(ids=(stored.id,)))
+        }
+        assert {(weight.part, weight.field) for weight in hit.weights} == words | {
             (part, field) for part in range(3) for field in stored.vectors
         }
         total = sum(
@@ -182,8 +195,9 @@ def test_changes_show_at_once(engine):
     engine.upsert([NewProduct(Product(id="p0", title="green boots"))])
     after = {hit.product.id: hit for hit in engine.search(query).hits}
     assert after["p0"].product.title == "green boots"
-    [weight] = after["p0"].weights
-    assert weight.similarity == pytest.approx(1, abs=1e-5)
+    title, words = after["p0"].weights
+    assert title.similarity == pytest.approx(1, abs=1e-5)
+    assert words.field == "keywords" and words.similarity > 0
     assert before["p0"].weights[1].similarity < 0.999
     assert engine.delete(["p0", "p1", "nowhere"]) == 2
     assert not {"p0", "p1"} & {hit.product.id for hit in engine.search(query).hits}

@@ -12,6 +12,7 @@ from searcher.fusion.baselines import Mean, ReciprocalRank, RelativeScore, Weigh
 from services.calibration import Calibration, PairStats
 from services.errors import InvalidInput
 from services.settings import Settings
+from services.store.base import FIELDS
 
 FUSIONS = {
     "attention": Attention(0.5),
@@ -27,8 +28,11 @@ SKEWED = Calibration(
         ("text", "title"): PairStats(0.5, 0.1, 99),
         ("image", "image"): PairStats(0.6, 0.08, 99),
         ("image", "title"): PairStats(0.18, 0.05, 99),
+        ("text", "keywords"): PairStats(0.4, 0.9, 99),
     }
 )
+#: Attention at infinite temperature.
+EVEN = Weighted((1.0, 1.0, 1.0))
 
 
 @dataclass
@@ -47,27 +51,34 @@ class Case:
 
     @property
     def calibrated(self):
-        mean, std = self.calibration.statistics(self.modalities)
+        mean, std = self.calibration.statistics(self.modalities, FIELDS[: self.sims.shape[2]])
         return (self.sims.astype(np.float64) - mean) / std
 
 
 @st.composite
-def cases(draw, negatives=True, max_parts=4):
+def cases(draw, negatives=True, max_parts=4, keywords=True):
     parts = draw(st.integers(1, max_parts))
     seed = draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
     candidates = draw(st.integers(1, 12))
+    modalities = [str(m) for m in rng.choice(["text", "image"], size=parts)]
     sims = rng.uniform(-1, 1, size=(candidates, parts, 2)).astype(np.float32)
     # Each product has its image, its title, or both.
     kinds = rng.integers(0, 3, size=candidates)
     fields = np.stack([kinds != 0, kinds != 1], axis=1)
     mask = np.repeat(fields[:, None, :], parts, axis=1)
+    if keywords and draw(st.booleans()):
+        # Keywords: BM25 knows no bounds, and only words share some with a product, and with some only.
+        sims = np.concatenate(
+            [sims, rng.uniform(0, 9, size=(candidates, parts, 1))], axis=2, dtype=np.float32
+        )
+        shared = (rng.random((candidates, parts, 1)) < 0.5) & (np.array(modalities) == "text")[None, :, None]
+        mask = np.concatenate([mask, shared], axis=2)
     sims[~mask] = np.nan
     weights = [
         float(w) * (-1 if negatives and i and rng.random() < 0.4 else 1)
         for i, w in enumerate(rng.uniform(0.05, 5, size=parts))
     ]
-    modalities = [str(m) for m in rng.choice(["text", "image"], size=parts)]
     return Case(sims, mask, modalities, weights, draw(st.sampled_from([IDENTITY, SKEWED])))
 
 
@@ -164,7 +175,7 @@ def test_a_product_without_any_field_comes_last(name):
 
 @given(case=cases())
 def test_attention_at_infinite_temperature_is_the_weighted_mean(case):
-    here, mean = case.run(Attention(math.inf)), case.run(Weighted((1.0, 1.0)))
+    here, mean = case.run(Attention(math.inf)), case.run(EVEN)
     np.testing.assert_allclose(here.scores, mean.scores, atol=1e-9)
     np.testing.assert_allclose(here.weights, mean.weights, atol=1e-9)
     np.testing.assert_allclose(case.run(Attention(1e9)).scores, mean.scores, rtol=1e-5, atol=1e-5)
@@ -190,7 +201,7 @@ def test_attention_lies_between_the_mean_and_the_best_match(case, temperature):
 TWO_STEPS = Attention(0.5, 8.0)
 
 
-@given(case=cases(), temperature=st.floats(0.05, 50))
+@given(case=cases(keywords=False), temperature=st.floats(0.05, 50))
 def test_attention_in_two_steps_with_one_temperature_is_attention_in_one(case, temperature):
     # A hair apart, so that the two steps are really taken.
     two, one = case.run(Attention(temperature, temperature * (1 + 1e-12))), case.run(Attention(temperature))
@@ -215,9 +226,9 @@ def test_at_infinite_part_temperature_parts_count_by_the_users_weights(case):
     np.testing.assert_allclose(fused.weights[:, 0] / weights[0], alone.weights[:, 0], atol=1e-9)
 
 
-@given(case=cases())
+@given(case=cases(keywords=False))
 def test_two_steps_at_infinite_temperatures_are_the_weighted_mean(case):
-    mean = case.run(Weighted((1.0, 1.0)))
+    mean = case.run(EVEN)
     for fusion in (Attention(math.inf, 1e300), Attention(1e300, math.inf), Attention(1e12, 1e13)):
         np.testing.assert_allclose(case.run(fusion).scores, mean.scores, rtol=1e-6, atol=1e-6)
 
@@ -333,6 +344,23 @@ def test_mean_is_the_cosine_of_the_mean_vector(seed, parts):
     fused = Mean().score(sims, ~np.isnan(sims), ["text"] * parts, weights, SKEWED, gram=queries @ queries.T)
     mean = np.array(weights) @ queries
     np.testing.assert_allclose(fused.scores, images @ mean / np.linalg.norm(mean), atol=1e-5)
+
+
+@given(case=cases())
+def test_mean_of_embeddings_knows_no_keywords(case):
+    here, dense = case.run(Mean()), case.run(Mean(), sims=case.sims[:, :, :2], mask=case.mask[:, :, :2])
+    np.testing.assert_allclose(here.scores, dense.scores, atol=1e-12)
+    assert (here.weights[:, :, 2:] == 0).all()
+
+
+@pytest.mark.parametrize("name", [name for name in FUSIONS if name != "mean"])
+def test_shared_keywords_lift_a_product_and_their_absence_takes_nothing_off(name):
+    # Two products alike in picture and title; the words are in the title of one.
+    sims = np.array([[[0.25, 0.6, np.nan]], [[0.25, 0.6, 4.0]]], dtype=np.float32)
+    fused = FUSIONS[name].score(sims, ~np.isnan(sims), ["text"], [1.0], SKEWED)
+    alone = FUSIONS[name].score(sims[:, :, :2], ~np.isnan(sims[:, :, :2]), ["text"], [1.0], SKEWED)
+    assert fused.scores[1] > fused.scores[0] == pytest.approx(alone.scores[0])
+    assert fused.weights[1, 0, 2] > 0
 
 
 def test_mean_of_parts_that_cancel_out_prefers_nothing():

@@ -1,10 +1,13 @@
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
+from searcher.lexical import KeywordSearch
 from searcher.retrieve import PartVector, compare, tiers
 from searcher.vectors import VectorTable
+from services.keywords import query_keywords
 from services.settings import Settings
 from services.store.base import VECTORS, CollectionMeta, Filter, Match, Point
 from services.store.factory import open_store
@@ -17,6 +20,16 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
 
 
+def text_of(index: int) -> str:
+    """Every product has a word in common with 99 others, and one of its own."""
+    return f"shared{'abcdefg'[index % 7]} {own(index)}"
+
+
+def own(index: int) -> str:
+    # Letters that are no English endings, which would be taken off.
+    return "own" + "".join("bcdfghjkmp"[int(digit)] for digit in str(index))
+
+
 def products(count: int, seed: int = 0) -> list[Point]:
     """Products of which every third has no picture and every fifth (of the others) no title."""
     rng = np.random.default_rng(seed)
@@ -27,7 +40,8 @@ def products(count: int, seed: int = 0) -> list[Point]:
             del vectors["image"]
         elif index % 5 == 0:
             del vectors["title"]
-        points.append(Point(f"p{index}", vectors, {"id": f"p{index}", "category": f"c{index % 4}"}))
+        payload = {"id": f"p{index}", "category": f"c{index % 4}"}
+        points.append(Point(f"p{index}", vectors, payload, query_keywords(text_of(index))))
     return points
 
 
@@ -76,14 +90,15 @@ def test_similarities_are_exact_and_missing_fields_masked(store, catalogue, size
     table = VectorTable(store, DIM, size=size)
     by_id = {point.id: point for point in catalogue}
     for _ in range(2):  # the second time from memory
-        found = compare(table, asked, [point.id for point in catalogue[:50]])
-        assert found.similarities.shape == (50, 3, 2)
+        keywords = KeywordSearch(store, [None] * 3)
+        found = compare(table, keywords, asked, [point.id for point in catalogue[:50]])
+        assert found.similarities.shape == found.mask.shape == (50, 3, 3)
         assert found.similarities.dtype == np.float32
-        assert found.mask.shape == (50, 1, 2)
+        assert not found.mask[:, :, 2].any()
         for row, one in enumerate(found.ids):
             for column, field in enumerate(VECTORS):
                 vector = by_id[one].vectors.get(field)
-                assert found.mask[row, 0, column] == (vector is not None)
+                assert (found.mask[row, :, column] == (vector is not None)).all()
                 for part, given in enumerate(asked):
                     value = found.similarities[row, part, column]
                     if vector is None:
@@ -119,8 +134,56 @@ def test_nothing_matches(store):
     filter = Filter(must=(Match("category", ("none",)),))
     found = list(tiers(store, VectorTable(store, DIM, size=9), parts(1.0), filter, depth=10, window=50))
     assert [tier.ids for tier in found] == [[]]
-    assert found[0].similarities.shape == (0, 1, 2)
+    assert found[0].similarities.shape == (0, 1, 3)
     assert found[0].exhausted
+
+
+def words(text: str, weight: float = 1.0) -> PartVector:
+    return PartVector(parts(1.0)[0].vector, "text", weight, query_keywords(text))
+
+
+def test_keywords_nominate_what_no_vector_does(store):
+    found = next(tiers(store, VectorTable(store, DIM, size=0), [words(own(123))], None, depth=10, window=10))
+    assert "p123" in found.ids
+    row = found.ids.index("p123")
+    assert found.mask[row, 0, 2] and found.mask[:, 0, 2].sum() == 1
+    unlike = [words("sharedb"), words(own(123), -1.0)]
+    assert (
+        "p123"
+        not in next(tiers(store, VectorTable(store, DIM, size=0), unlike, None, depth=10, window=10)).ids
+    )
+
+
+@pytest.mark.parametrize("depth", [10, 99, 100, 300])
+def test_keyword_scores_are_those_of_the_store_for_every_candidate(store, depth):
+    # At depth 10 and 99 nominations leave candidates open, which are asked for by id.
+    asked = [words(f"sharedd {own(10)}"), words("sharedf", -1.0), *parts(1.0)]
+    common, rare = math.log1p((700 - 100 + 0.5) / 100.5), math.log1p((700 - 1 + 0.5) / 1.5)
+    expected = []
+    for part, mass in zip(asked[:2], (common + rare, common), strict=True):
+        hits = store.search_keywords(part.keywords, 1000)
+        expected.append({hit.id: math.sqrt(hit.score) * min(1, hit.score / mass) ** 2 for hit in hits})
+    found = list(tiers(store, VectorTable(store, DIM, size=2000), asked, None, depth=depth, window=700))
+    seen = 0
+    for tier in found:
+        assert np.isnan(tier.similarities[:, 2, 2]).all()
+        for row, one in enumerate(tier.ids):
+            for part, scores in enumerate(expected):
+                value = tier.similarities[row, part, 2]
+                assert np.isnan(value) if one not in scores else value == pytest.approx(scores[one], 1e-3)
+                seen += one in scores
+    assert seen >= 150
+
+
+def test_keywords_honour_the_filter(store):
+    filter = Filter(must=(Match("category", ("c1",)),))
+    found = list(
+        tiers(
+            store, VectorTable(store, DIM, size=9), [words(f"{own(4)} {own(5)}")], filter, depth=10, window=50
+        )
+    )
+    named = {one for tier in found for row, one in enumerate(tier.ids) if tier.mask[row, 0, 2]}
+    assert named == {"p5"}
 
 
 def test_parts_that_cancel_out_need_no_mean(store):

@@ -211,7 +211,7 @@ def test_a_collection_of_a_newer_vitrine_is_refused() -> None:
     client = QdrantClient(":memory:")
     store = ServerStore(settings(), client)
     store.open(META)
-    client.update_collection("products", metadata={"vitrine": {"schema_version": 2, "shape": "unknown"}})
+    client.update_collection("products", metadata={"vitrine": {"schema_version": 3, "shape": "unknown"}})
     for attempt in (store.meta, lambda: ServerStore(settings(), client).open(META)):
         with pytest.raises(StoreUnavailable, match="newer Vitrine"):
             attempt()
