@@ -120,10 +120,10 @@ class Head:
         shares = shares / shares.sum(0) * arrays["gain"]
         return _unit(np.einsum("ph,phr,fhrd->fd", shares, told, arrays["key"]))
 
-    def refused(self, scores: Array) -> Array:
+    def refused(self, scores: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         """What a negative part of weight -1 takes off, [c], by what it scores alone, [c]."""
         beyond = np.maximum(scores - self.arrays["threshold"], 0.0)
-        taken: Array = self.arrays["refusal"] * beyond
+        taken: npt.NDArray[np.floating] = self.arrays["refusal"] * beyond
         return taken
 
     def _centred(self, parts: Array, modalities: Sequence[str]) -> tuple[Array, npt.NDArray[np.intp]]:
