@@ -32,7 +32,7 @@ def pays_attention(settings: Settings, encoder: Encoder) -> bool:
 def picture_of_part(part: Part, point: Point | None, settings: Settings, field: str) -> Image:
     """What is encoded of an image part, or of a product part with a box (`point` is the product's).
 
-    A box is cut out with a margin, which measured best (`python -m benchmarks.regions`). Raises
+    A box is cut out with a margin, which measured best on validation scenes. Raises
     `InvalidInput` for a product whose picture is not there.
     """
     image = part.image
