@@ -47,7 +47,8 @@ class Fusion(Protocol):
 
         `similarities` [c, p, f] are raw cosines and, by keywords, `services.keywords.similarity`;
         anything (NaN) where `mask` [c, p, f], or what broadcasts to it, is False because the product lacks
-        the field or shares no token with the part. `modalities` [p] are "text" or "image", `weights` [p] the user's, at least one positive and none zero. `gram` [p, p] holds the
+        the field or shares no token with the part. `modalities` [p] are "text" or "image", `weights` [p]
+        the user's, at least one positive and none zero. `gram` [p, p] holds the
         cosines between the parts, for fusions that need the length of their mean.
         """
 
