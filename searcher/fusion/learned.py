@@ -89,7 +89,9 @@ class Learned:
         words, shared = given.similarities[:, parts, dense:], given.present[:, parts, dense:]
         # Column 0 is the head, each other one a part by its keywords.
         evidence = np.concatenate([seen[:, None], words.reshape(len(words), -1)], axis=1)
-        there: Bools = np.concatenate([has.any(axis=1, keepdims=True), shared.reshape(len(shared), -1)], axis=1)
+        there: Bools = np.concatenate(
+            [has.any(axis=1, keepdims=True), shared.reshape(len(shared), -1)], axis=1
+        )
         counts = np.repeat(weights / weights.max(), words.shape[2])
         prior = np.concatenate([[1.0], counts])[None]
         temperature = self.closed.temperature

@@ -25,7 +25,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException
 from services.errors import InvalidInput, StoreUnavailable
 from services.settings import Settings
 from services.store import connection, server
-from services.store.base import CollectionMeta, Filter, Match, Point, Range
+from services.store.base import CollectionMeta, Filter, Match, Point, Range, SparseVector
 from services.store.edge import EdgeStore
 from services.store.factory import open_store
 from services.store.filters import compile_filter
@@ -258,8 +258,9 @@ def test_what_is_sent_survives_the_clients_conversion_to_grpc() -> None:
     assert GrpcToRest.convert_search_params(RestToGrpc.convert_search_params(params)) == params
 
     payload = {"i": -(2**63), "f": 3.0, "n": None, "list": [1, "a", True, []], "attributes": {"x y": "ß"}}
+    keywords = SparseVector((0, 2**32 - 1), (0.5, 2.0))
     for vectors in ({}, {"image": np.ones(8, np.float32)}):
-        point = server._to_engine(point_id("a"), Point("a", vectors, payload))
+        point = server._to_engine(point_id("a"), Point("a", vectors, payload, keywords), True)
         assert GrpcToRest.convert_point_struct(RestToGrpc.convert_point_struct(point)) == point
 
     metadata = {
