@@ -16,7 +16,7 @@ from searcher.encode import QueryEncoder
 from searcher.explain import Explainer
 from searcher.filters import check_key, without
 from searcher.fusion import Embeddings, Fused, Fusion, composed, make_fusion, used
-from searcher.pictured import needs_picture, pays_attention, picture_of_part
+from searcher.pictured import needs_picture, picture_of_part
 from searcher.query import Part, Query, clean_text, field_of
 from searcher.retrieve import Candidates, PartVector, tiers
 from searcher.upsert import NewProduct, Upserted, refresh_calibration, upsert
@@ -278,7 +278,7 @@ class Engine:
                     )
                     for index, part in pictured
                 ],
-                [part.box is None and pays_attention(self.settings, self.encoder) for _, part in pictured],
+                [part.box is None and self.settings.photo_attention for _, part in pictured],
             )
         )
         vectors, labels = [], []

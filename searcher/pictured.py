@@ -8,8 +8,6 @@ from PIL.Image import Image
 
 from searcher.query import Part
 from services.catalogue.images import decode_image, read_image_bytes
-from services.encoder.base import Encoder
-from services.encoder.choices import DEFAULT
 from services.encoder.regions import crop
 from services.errors import ImageError, InvalidInput
 from services.points import SOURCE
@@ -20,13 +18,6 @@ from services.store.base import Point
 def needs_picture(part: Part) -> bool:
     """Whether the part is encoded from a picture, and not from text or stored vectors."""
     return part.image is not None or part.box is not None
-
-
-def pays_attention(settings: Settings, encoder: Encoder) -> bool:
-    """Whether photos without a box are pooled by attention (`services.encoder.regions.look_attentively`)."""
-    if settings.photo_attention is None:
-        return encoder.identity.name == DEFAULT
-    return settings.photo_attention
 
 
 def picture_of_part(part: Part, point: Point | None, settings: Settings, field: str) -> Image:

@@ -75,10 +75,10 @@ class Settings(BaseSettings):
         gt=0,
         description="Temperature of attention over query parts; the higher, the more each part counts.",
     )
-    photo_attention: bool | None = Field(
-        None,
-        description="Whether a photo to search by is pooled by attention to what is salient in it; "
-        "unset: with vitrine-compact, which it is measured with.",
+    photo_attention: bool = Field(
+        False,
+        description="Whether a photo to search by is pooled by attention to what is salient in it: better "
+        "for products in clutter, worse for clear pictures, and ten looks instead of one.",
     )
     candidates: int = Field(
         200, ge=10, le=10_000, description="Candidates retrieved per query part and field."
