@@ -238,7 +238,9 @@ async def test_every_fusion_answers(shop, fusion):
     answer = await search(
         shop, text="red dress", parts=[{"text": "lamp", "weight": -1}], fusion=fusion, limit=3
     )
-    assert answer["fusion"] == fusion and len(answer["hits"]) == 3
+    # No head was trained for this encoder, so that the closed form answers for it.
+    assert answer["fusion"] == ("attention" if fusion == "learned" else fusion)
+    assert len(answer["hits"]) == 3
 
 
 async def test_fusions_are_named(shop):

@@ -28,7 +28,7 @@ async def test_one_product_or_several_become_searchable(open_shop):
     answer = (await shop.client.get("/search?q=mug")).json()
     assert {hit["id"] for hit in answer["hits"]} == {"a", "b", "c"}
     fields = {hit["id"]: {weight["field"] for weight in hit["weights"]} for hit in answer["hits"]}
-    assert fields == {"a": {"image", "title"}, "b": {"title"}, "c": {"image"}}
+    assert fields == {"a": {"image", "title", "keywords"}, "b": {"title", "keywords"}, "c": {"image"}}
 
 
 async def test_points_are_those_of_the_worker(open_shop):
@@ -204,8 +204,10 @@ async def test_calibration_follows_a_growing_collection(open_shop):
     await put(shop, [{"id": f"p{i}", "title": f"thing {i}"} for i in range(40)])
     stored = Calibration.from_dict(shop.engine.store.meta().calibration)
     assert stored.pairs["text", "title"].count > 0
-    answer = (await shop.client.get("/search?q=thing&limit=40")).json()
+    # A word that no product has: titles alone answer.
+    answer = (await shop.client.get("/search?q=object&limit=40")).json()
     hit = answer["hits"][0]
+    assert [weight["field"] for weight in hit["weights"]] == ["title"]
     expected = stored.apply(hit["weights"][0]["similarity"], "text", "title")
     assert hit["score"] == pytest.approx(expected, abs=0.01)
 
