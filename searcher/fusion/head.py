@@ -64,7 +64,7 @@ class Head:
         path.parent.mkdir(parents=True, exist_ok=True)
         metadata = {"format": _FORMAT, "encoder": json.dumps(self.identity.as_dict())}
         part = path.with_suffix(".part")
-        save_file({name: np.ascontiguousarray(array) for name, array in self.arrays.items()}, part, metadata)
+        save_file({name: np.array(array, order="C") for name, array in self.arrays.items()}, part, metadata)
         part.chmod(0o644)  # it is written for its owner alone otherwise
         part.rename(path)
 

@@ -60,7 +60,7 @@ def test_numpy_scores_what_torch_was_trained_with() -> None:
             torch.from_numpy(present),
         )[0].numpy()  # fmt: skip
     embeddings = Embeddings(parts, fields)
-    fused = Learned(head).score(
+    fused = Learned(head, share=0.0).score(
         embeddings.similarities(),
         present[:, None, :],
         modalities,
@@ -90,7 +90,7 @@ def test_a_single_head_that_learnt_nothing_is_the_closed_form() -> None:
     embeddings = Embeddings(unit(2, d, seed=5), unit(30, 2, d, seed=6))
     mask = np.random.default_rng(7).random((30, 1, 2)) < 0.8
     given: tuple[Any, ...] = (embeddings.similarities(), mask, ["text", "image"], [1.0, 2.0], CALIBRATION)
-    learned = Learned(head).score(*given, embeddings=embeddings)
+    learned = Learned(head, share=0.0).score(*given, embeddings=embeddings)
     closed = Attention(temperature=0.5).score(*given)
     np.testing.assert_allclose(learned.scores, closed.scores, atol=1e-4)
     np.testing.assert_allclose(learned.weights, closed.weights, atol=1e-4)
