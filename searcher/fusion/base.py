@@ -42,7 +42,7 @@ class Embeddings:
         """Cosines [c, p, f]."""
         count, fields, dim = self.fields.shape
         flat: Floats = self.fields.reshape(-1, dim) @ self.parts.T
-        return flat.reshape(count, fields, -1).transpose(0, 2, 1)
+        return flat.reshape(count, fields, len(self.parts)).transpose(0, 2, 1)
 
     def gram(self) -> Floats:
         """Cosines between the parts, [p, p]."""

@@ -100,7 +100,7 @@ class Head:
         # One product of matrices for each field, all parts and heads beside each other.
         s = np.stack(
             [y[:, field] @ asked[:, field].reshape(p * h, d).T for field in range(f)], axis=1
-        ).reshape(-1, f, p, h)
+        ).reshape(len(y), f, p, h)
         prior = self._gates(x, kinds) + np.log(np.asarray(weights, dtype=np.float32))[:, None]
         logits = arrays["sharpness"] * s + prior[None, None] + arrays["field_bias"].T[None, :, None]
         attention = _softmax(np.where(present[:, :, None, None], logits, -np.inf))

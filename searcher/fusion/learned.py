@@ -108,12 +108,12 @@ class Learned:
             seen = (1 - self.share) * seen + self.share * np.where(has.any(axis=1), plain.scores, 0.0)
             attention = (1 - self.share) * attention + self.share * plain.weights
         words, shared = given.similarities[:, parts, dense:], given.present[:, parts, dense:]
-        # Column 0 is the head, each other one a part by its keywords.
-        evidence = np.concatenate([seen[:, None], words.reshape(len(words), -1)], axis=1)
-        there: Bools = np.concatenate(
-            [has.any(axis=1, keepdims=True), shared.reshape(len(shared), -1)], axis=1
-        )
         counts = np.repeat(weights / weights.max(), words.shape[2])
+        # Column 0 is the head, each other one a part by its keywords.
+        evidence = np.concatenate([seen[:, None], words.reshape(len(words), counts.size)], axis=1)
+        there: Bools = np.concatenate(
+            [has.any(axis=1, keepdims=True), shared.reshape(len(shared), counts.size)], axis=1
+        )
         prior = np.concatenate([[1.0], counts])[None]
         temperature = self.closed.temperature
         share = softmax(evidence, prior, there, temperature, axis=(1,))

@@ -96,6 +96,16 @@ def test_a_single_head_that_learnt_nothing_is_the_closed_form() -> None:
     np.testing.assert_allclose(learned.weights, closed.weights, atol=1e-4)
 
 
+def test_no_candidates_get_no_scores() -> None:
+    head = trained_somehow().head(IDENTITY, 1.0, 0.0)
+    embeddings = Embeddings(unit(2, 24), np.zeros((0, 2, 24), np.float32))
+    empty = np.zeros((0, 2, 3), dtype=np.float32)
+    fused = Learned(head).score(
+        empty, empty > 0, ["text", "image"], [1.0, -1.0], CALIBRATION, embeddings=embeddings
+    )
+    assert fused.scores.shape == (0,) and fused.weights.shape == (0, 2, 3)
+
+
 def test_the_composed_vector_ranks_as_the_head_does_where_attention_is_flat() -> None:
     model = trained_somehow()
     with torch.no_grad():
