@@ -90,13 +90,16 @@ class Learned:
         weights = np.abs(given.weights[parts])
         dense = len(VECTORS)
         has = given.present[:, 0, :dense]
-        seen, attention = self.head.score(
+        seen: Doubles
+        attention: Doubles
+        own, shares = self.head.score(
             np.asarray(given.embeddings.parts, dtype=np.float32)[parts],
             [given.modalities[part] for part in parts],
             weights.tolist(),
             np.asarray(given.embeddings.fields, dtype=np.float32),
             has,
         )
+        seen, attention = own.astype(np.float64), shares.astype(np.float64)
         if self.share:
             plain = _BESIDE.score(
                 given.similarities[:, parts, :dense],
