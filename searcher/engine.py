@@ -15,7 +15,7 @@ from searcher.diversity import diversify
 from searcher.encode import QueryEncoder
 from searcher.explain import Explainer
 from searcher.filters import check_key, without
-from searcher.fusion import Embeddings, Fused, Fusion, composed, make_fusion, used
+from searcher.fusion import Embeddings, Evidence, Fused, Fusion, composed, make_fusion, used
 from searcher.pictured import needs_picture, picture_of_part
 from searcher.query import Part, Query, clean_text, field_of
 from searcher.retrieve import Candidates, PartVector, tiers
@@ -124,9 +124,8 @@ class Engine:
             clock.lap("retrieve")
             embeddings = Embeddings(vectors, tier.vectors)
             fused = fusion.score(
-                tier.similarities, tier.mask, modalities, weights, calibration,
-                gram=embeddings.gram(), embeddings=embeddings,
-            )  # fmt: skip
+                Evidence(tier.similarities, tier.mask, modalities, weights, calibration, embeddings)
+            )
             # Equal scores are ordered by id, so that equal searches give equal pages.
             order = np.lexsort((np.array(tier.ids, dtype=np.str_), -fused.scores))
             if query.diversity and not found:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from searcher.evaluate.metrics import score
 from searcher.evaluate.queries import Facts, LabelledQuery
-from searcher.fusion.base import Embeddings, Fusion
+from searcher.fusion.base import Embeddings, Evidence, Fusion
 from services.calibration import Calibration
 from services.encoder.base import Encoder, Vectors
 from services.store.base import VECTORS
@@ -110,15 +110,15 @@ def by(fusion: Fusion) -> Rank:
 
     def rank(query: Encoded, pool: Pool, calibration: Calibration) -> npt.NDArray[np.float64]:
         embeddings = Embeddings(query.vectors, pool.fields)
-        return fusion.score(
+        given = Evidence(
             embeddings.similarities(),
             pool.present[:, None, :],
             query.modalities,
             query.weights,
             calibration,
-            gram=embeddings.gram(),
-            embeddings=embeddings,
-        ).scores
+            embeddings,
+        )
+        return fusion.score(given).scores
 
     return rank
 

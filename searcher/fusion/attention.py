@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from searcher.fusion.base import (
-    Bools,
-    Doubles,
-    Embeddings,
-    Floats,
-    Fused,
-    calibrated,
-    register,
-    softmax,
-    take_off,
-)
-from services.calibration import Calibration
+from searcher.fusion.base import Bools, Doubles, Evidence, Fused, register, softmax, take_off
 from services.encoder.base import EncoderIdentity
 from services.errors import InvalidInput
 from services.settings import Settings
@@ -59,20 +47,10 @@ class Attention:
                     field=name,
                 )
 
-    def score(
-        self,
-        similarities: Floats,
-        mask: Bools,
-        modalities: Sequence[str],
-        weights: Sequence[float],
-        calibration: Calibration,
-        *,
-        gram: Floats | None = None,
-        embeddings: Embeddings | None = None,
-    ) -> Fused:
+    def score(self, given: Evidence) -> Fused:
         """See `Fusion.score`. The score is the sum of weight x calibrated similarity."""
-        s, present = calibrated(similarities, mask, modalities, calibration)
-        w = np.asarray(weights, dtype=np.float64)
+        s, present = given.calibrated(), given.present
+        w = np.asarray(given.weights, dtype=np.float64)
         positive = w > 0
         attention = np.zeros_like(s)
         attention[:, positive] = self._attend(s[:, positive], w[positive], present[:, positive])

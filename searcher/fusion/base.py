@@ -50,30 +50,41 @@ class Embeddings:
         return cosines
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """How c candidates compare with p query parts on f product fields (in order of `FIELDS`; the last ones
+    may be left out).
+
+    `similarities` [c, p, f] are raw cosines and, by keywords, `services.keywords.similarity`; anything (NaN)
+    where `mask` [c, p, f], or what broadcasts to it, is False because the product lacks the field or shares
+    no token with the part. `modalities` [p] are "text" or "image", `weights` [p] the user's, at least one
+    positive and none zero. `embeddings` are the vectors themselves, for fusions that look at them.
+    """
+
+    similarities: Floats
+    mask: Bools
+    modalities: Sequence[str]
+    weights: Sequence[float]
+    calibration: Calibration
+    embeddings: Embeddings | None = None
+
+    @property
+    def present(self) -> Bools:
+        """The mask at its full shape."""
+        return np.broadcast_to(self.mask, self.similarities.shape)
+
+    def calibrated(self) -> Doubles:
+        """Similarities in standard deviations above chance, 0 where masked."""
+        fields = FIELDS[: self.similarities.shape[2]]
+        mean, std = self.calibration.statistics(self.modalities, fields)
+        return np.where(self.present, (self.similarities.astype(np.float64) - mean) / std, 0.0)
+
+
 class Fusion(Protocol):
     """One way to combine the parts of a query and the fields of a product. Pure arithmetic."""
 
-    def score(
-        self,
-        similarities: Floats,
-        mask: Bools,
-        modalities: Sequence[str],
-        weights: Sequence[float],
-        calibration: Calibration,
-        *,
-        gram: Floats | None = None,
-        embeddings: Embeddings | None = None,
-    ) -> Fused:
-        """Score c candidates against p query parts on f product fields (in order of `FIELDS`; the
-        last ones may be left out).
-
-        `similarities` [c, p, f] are raw cosines and, by keywords, `services.keywords.similarity`; anything
-        (NaN) where `mask` [c, p, f], or what broadcasts to it, is False because the product lacks the field
-        or shares no token with the part. `modalities` [p] are "text" or "image", `weights` [p] the user's,
-        at least one positive and none zero. `gram` [p, p] holds the cosines between the parts, for fusions
-        that need the length of their mean, `embeddings` the vectors themselves, for those that have learnt
-        to look at them.
-        """
+    def score(self, given: Evidence) -> Fused:
+        """Score all candidates."""
 
 
 Factory = Callable[[Settings, EncoderIdentity | None], Fusion]
@@ -103,15 +114,6 @@ def make_fusion(name: str, settings: Settings, encoder: EncoderIdentity | None =
             f"There is no fusion '{name[:64]}'.", mend=f"Use one of: {', '.join(_FUSIONS)}.", field="fusion"
         )
     return _FUSIONS[name](settings, encoder)
-
-
-def calibrated(
-    similarities: Floats, mask: Bools, modalities: Sequence[str], calibration: Calibration
-) -> tuple[Doubles, Bools]:
-    """Similarities in standard deviations above chance, 0 where masked, and the mask at full shape."""
-    mean, std = calibration.statistics(modalities, FIELDS[: similarities.shape[2]])
-    present = np.broadcast_to(mask, similarities.shape)
-    return np.where(present, (similarities.astype(np.float64) - mean) / std, 0.0), present
 
 
 def softmax(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from searcher.fusion.base import Bools, Doubles, Embeddings, Floats, Fused, calibrated, register, take_off
-from services.calibration import Calibration
+from searcher.fusion.base import Doubles, Evidence, Fused, register, take_off
 from services.encoder.base import EncoderIdentity
 from services.settings import Settings
 from services.store.base import VECTORS
@@ -26,24 +24,14 @@ class Weighted:
     field_weights: tuple[float, ...] = (0.5, 0.5, 0.5)
     text_weight: float = 1.0
 
-    def score(
-        self,
-        similarities: Floats,
-        mask: Bools,
-        modalities: Sequence[str],
-        weights: Sequence[float],
-        calibration: Calibration,
-        *,
-        gram: Floats | None = None,
-        embeddings: Embeddings | None = None,
-    ) -> Fused:
+    def score(self, given: Evidence) -> Fused:
         """See `Fusion.score`. The score is the sum of weight x calibrated similarity."""
-        s, present = calibrated(similarities, mask, modalities, calibration)
-        w = np.asarray(weights, dtype=np.float64)
+        s, present = given.calibrated(), given.present
+        w = np.asarray(given.weights, dtype=np.float64)
         positive = w > 0
-        fixed = np.asarray(self.field_weights[: similarities.shape[2]], dtype=np.float64)
+        fixed = np.asarray(self.field_weights[: s.shape[2]], dtype=np.float64)
         fields = np.where(present, fixed, 0.0)
-        counted = w * np.where([kind == "text" for kind in modalities], self.text_weight, 1.0)
+        counted = w * np.where([kind == "text" for kind in given.modalities], self.text_weight, 1.0)
         shares = _normalised(fields * np.where(positive, counted, 0.0)[None, :, None], axis=(1, 2))
         scores = (shares * s).sum(axis=(1, 2))
         if not positive.all():
@@ -58,30 +46,20 @@ class Mean:
 
     Negative weights enter the mean as they are. A product with several fields gets the average of
     their cosines. By linearity that is the weighted mean of the raw cosines, divided by the length of
-    the mean vector, which `gram` gives; without it the scores lack that common factor. Keywords, which
-    are no embeddings, have no say.
+    the mean vector, which the embeddings give; without them the scores lack that common factor. Keywords,
+    which are no embeddings, have no say.
     """
 
-    def score(
-        self,
-        similarities: Floats,
-        mask: Bools,
-        modalities: Sequence[str],
-        weights: Sequence[float],
-        calibration: Calibration,
-        *,
-        gram: Floats | None = None,
-        embeddings: Embeddings | None = None,
-    ) -> Fused:
+    def score(self, given: Evidence) -> Fused:
         """See `Fusion.score`. The scores are cosines in [-1, 1]."""
-        present = np.broadcast_to(mask, similarities.shape).copy()
+        present = given.present.copy()
         present[:, :, len(VECTORS) :] = False
-        w = np.asarray(weights, dtype=np.float64)
+        w = np.asarray(given.weights, dtype=np.float64)
         w = w / w[w > 0].sum()
         shares = _normalised(present.astype(np.float64), axis=(2,)) * w[None, :, None]
-        scores = (shares * np.where(present, similarities, 0.0)).sum(axis=(1, 2))
-        if gram is not None:
-            length = np.sqrt(max(float(w @ gram @ w), 0.0))
+        scores = (shares * np.where(present, given.similarities, 0.0)).sum(axis=(1, 2))
+        if given.embeddings is not None:
+            length = np.sqrt(max(float(w @ given.embeddings.gram() @ w), 0.0))
             # Parts that cancel out leave a vector of no direction: every product is as near.
             scores = scores / length if length > 1e-6 else np.zeros_like(scores)
         return Fused(np.where(present.any(axis=(1, 2)), scores, -np.inf), shares)
@@ -97,28 +75,18 @@ class ReciprocalRank:
 
     k: float = 60.0
 
-    def score(
-        self,
-        similarities: Floats,
-        mask: Bools,
-        modalities: Sequence[str],
-        weights: Sequence[float],
-        calibration: Calibration,
-        *,
-        gram: Floats | None = None,
-        embeddings: Embeddings | None = None,
-    ) -> Fused:
+    def score(self, given: Evidence) -> Fused:
         """See `Fusion.score`. Scores depend on the other candidates, unlike those of other fusions."""
-        present = np.broadcast_to(mask, similarities.shape)
-        given = np.zeros(similarities.shape, dtype=np.float64)
-        for part, weight in enumerate(weights):
+        similarities, present = given.similarities, given.present
+        credit = np.zeros(similarities.shape, dtype=np.float64)
+        for part, weight in enumerate(given.weights):
             for field in range(similarities.shape[2]):
                 rows = present[:, part, field]
                 ordered = np.sort(similarities[rows, part, field])
                 above = len(ordered) - np.searchsorted(ordered, similarities[rows, part, field], side="right")
-                given[rows, part, field] = weight / (self.k + 1 + above)
-        shares = given / _positive_sum(given)
-        return Fused(np.where(present.any(axis=(1, 2)), given.sum(axis=(1, 2)), -np.inf), shares)
+                credit[rows, part, field] = weight / (self.k + 1 + above)
+        shares = credit / _positive_sum(credit)
+        return Fused(np.where(present.any(axis=(1, 2)), credit.sum(axis=(1, 2)), -np.inf), shares)
 
 
 @dataclass(frozen=True)
@@ -129,31 +97,21 @@ class RelativeScore:
     A field that a product lacks gives it nothing. Negative parts take theirs off.
     """
 
-    def score(
-        self,
-        similarities: Floats,
-        mask: Bools,
-        modalities: Sequence[str],
-        weights: Sequence[float],
-        calibration: Calibration,
-        *,
-        gram: Floats | None = None,
-        embeddings: Embeddings | None = None,
-    ) -> Fused:
+    def score(self, given: Evidence) -> Fused:
         """See `Fusion.score`. Scores depend on the other candidates, unlike those of other fusions."""
-        present = np.broadcast_to(mask, similarities.shape)
+        similarities, present = given.similarities, given.present
         low = np.min(similarities, axis=0, where=present, initial=np.inf)
         high = np.max(similarities, axis=0, where=present, initial=-np.inf)
         span = np.where(high > low, high - low, 1.0)
         stretched = np.where(present, np.where(high > low, (similarities - low) / span, 1.0), 0.0)
-        w = np.asarray(weights, dtype=np.float64)
+        w = np.asarray(given.weights, dtype=np.float64)
         counted = np.where(present, (w / w[w > 0].sum())[None, :, None], 0.0)
-        given = stretched * counted
-        # The last of every list is given nothing by any; its lists then share alike.
-        nothing = np.maximum(given, 0.0).sum(axis=(1, 2), keepdims=True) == 0
-        told = np.where(nothing, counted, given)
+        credit = stretched * counted
+        # The last of every list is credited nothing by any; its lists then share alike.
+        nothing = np.maximum(credit, 0.0).sum(axis=(1, 2), keepdims=True) == 0
+        told = np.where(nothing, counted, credit)
         shares = told / _positive_sum(told)
-        return Fused(np.where(present.any(axis=(1, 2)), given.sum(axis=(1, 2)), -np.inf), shares)
+        return Fused(np.where(present.any(axis=(1, 2)), credit.sum(axis=(1, 2)), -np.inf), shares)
 
 
 def _positive_sum(values: Doubles) -> Doubles:

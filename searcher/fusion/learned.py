@@ -15,10 +15,10 @@ from searcher.fusion.base import (
     Bools,
     Doubles,
     Embeddings,
+    Evidence,
     Floats,
     Fused,
     Fusion,
-    calibrated,
     register,
     softmax,
 )
@@ -53,64 +53,55 @@ class Learned:
     closed: Attention = field(default_factory=Attention)
     share: float = 0.5
 
-    def score(
-        self,
-        similarities: Floats,
-        mask: Bools,
-        modalities: Sequence[str],
-        weights: Sequence[float],
-        calibration: Calibration,
-        *,
-        gram: Floats | None = None,
-        embeddings: Embeddings | None = None,
-    ) -> Fused:
+    def score(self, given: Evidence) -> Fused:
         """See `Fusion.score`. Scores are in standard deviations above chance."""
-        if embeddings is None:
-            return self.closed.score(similarities, mask, modalities, weights, calibration)
-        s, present = calibrated(similarities, mask, modalities, calibration)
-        w = np.asarray(weights, dtype=np.float64)
+        if given.embeddings is None:
+            return self.closed.score(given)
+        s, w = given.calibrated(), np.asarray(given.weights, dtype=np.float64)
         wanted = np.flatnonzero(w > 0).tolist()
-        given = _Given(embeddings, modalities, w, s, present)
-        shares = np.zeros(similarities.shape, dtype=np.float64)
-        scores, shares[:, wanted] = self._score(given, wanted)
+        shares = np.zeros_like(s)
+        scores, shares[:, wanted] = self._score(given, given.embeddings, s, wanted)
         for part in np.flatnonzero(w < 0).tolist():
-            own, attention = self._score(given, [part])
+            own, attention = self._score(given, given.embeddings, s, [part])
             taken = abs(w[part]) * (_STERNNESS if self.share else 1.0) * self.head.refused(own)
             scores = scores - taken
             shares[:, [part]] = np.where((taken > 0)[:, None, None], w[part] * attention, 0.0)
-        return Fused(np.where(present.any(axis=(1, 2)), scores, -np.inf), shares)
+        return Fused(np.where(given.present.any(axis=(1, 2)), scores, -np.inf), shares)
 
-    def _score(self, given: _Given, parts: list[int]) -> tuple[Doubles, Doubles]:
-        """Scores [c] by these parts alone, and their attention [c, p, f], which sums to 1.
+    def _score(
+        self, given: Evidence, embeddings: Embeddings, s: Doubles, parts: list[int]
+    ) -> tuple[Doubles, Doubles]:
+        """Scores [c] by these parts alone, of calibrated similarities `s`, and their attention [c, p, f],
+        which sums to 1.
 
         What the head sees in the vectors and what each part says by keywords are joined as the closed form
         joins fields, but by the logarithm of the sum, so that a word in common never counts against a
         product.
         """
-        weights = np.abs(given.weights[parts])
-        dense = len(VECTORS)
-        has = given.present[:, 0, :dense]
+        weights = np.abs([given.weights[part] for part in parts])
+        modalities = [given.modalities[part] for part in parts]
+        dense, present = len(VECTORS), given.present[:, parts]
+        has = present[:, 0, :dense]
         seen: Doubles
         attention: Doubles
         own, shares = self.head.score(
-            np.asarray(given.embeddings.parts, dtype=np.float32)[parts],
-            [given.modalities[part] for part in parts],
+            np.asarray(embeddings.parts, dtype=np.float32)[parts],
+            modalities,
             weights.tolist(),
-            np.asarray(given.embeddings.fields, dtype=np.float32),
+            np.asarray(embeddings.fields, dtype=np.float32),
             has,
         )
         seen, attention = own.astype(np.float64), shares.astype(np.float64)
         if self.share:
+            calibration = Calibration.identity()  # they are calibrated already
             plain = _BESIDE.score(
-                given.similarities[:, parts, :dense],
-                given.present[:, parts, :dense],
-                [given.modalities[part] for part in parts],
-                weights.tolist(),
-                Calibration.identity(),  # they are calibrated already
+                Evidence(
+                    s[:, parts, :dense], present[:, :, :dense], modalities, weights.tolist(), calibration
+                )
             )
             seen = (1 - self.share) * seen + self.share * np.where(has.any(axis=1), plain.scores, 0.0)
             attention = (1 - self.share) * attention + self.share * plain.weights
-        words, shared = given.similarities[:, parts, dense:], given.present[:, parts, dense:]
+        words, shared = s[:, parts, dense:], present[:, :, dense:]
         counts = np.repeat(weights / weights.max(), words.shape[2])
         # Column 0 is the head, each other one a part by its keywords.
         evidence = np.concatenate([seen[:, None], words.reshape(len(words), counts.size)], axis=1)
@@ -126,17 +117,6 @@ class Learned:
         scores = top + temperature * np.log(np.maximum(grown, np.finfo(np.float64).tiny))
         by_words = share[:, 1:].reshape(words.shape)
         return scores, np.concatenate([attention * share[:, 0, None, None], by_words], axis=2)
-
-
-@dataclass(frozen=True)
-class _Given:
-    """What is scored: calibrated `similarities` and `present` [c, p, f], user `weights` [p]."""
-
-    embeddings: Embeddings
-    modalities: Sequence[str]
-    weights: Doubles
-    similarities: Doubles
-    present: Bools
 
 
 def composed(

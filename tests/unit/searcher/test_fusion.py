@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from searcher.fusion import fusion_names, make_fusion
+from searcher.fusion import Embeddings, Evidence, fusion_names, make_fusion
 from searcher.fusion.attention import Attention
 from searcher.fusion.baselines import Mean, ReciprocalRank, RelativeScore, Weighted
 from services.calibration import Calibration, PairStats
@@ -45,9 +45,8 @@ class Case:
 
     def run(self, fusion, **changes):
         values = {**vars(self), **changes}
-        return fusion.score(
-            values["sims"], values["mask"], values["modalities"], values["weights"], values["calibration"]
-        )
+        names = ("sims", "mask", "modalities", "weights", "calibration")
+        return fusion.score(Evidence(*(values[name] for name in names)))
 
     @property
     def calibrated(self):
@@ -84,7 +83,7 @@ def cases(draw, negatives=True, max_parts=4, keywords=True):
 
 def test_relative_scores_are_stretched_between_the_least_and_the_greatest_of_each_list():
     sims = np.array([[[0.2, 0.9]], [[0.3, np.nan]], [[0.6, 0.5]]], dtype=np.float32)
-    fused = RelativeScore().score(sims, ~np.isnan(sims), ["text"], [2.0], IDENTITY)
+    fused = RelativeScore().score(Evidence(sims, ~np.isnan(sims), ["text"], [2.0], IDENTITY))
     np.testing.assert_allclose(fused.scores, [0 + 1, 0.25, 1 + 0], atol=1e-6)
 
 
@@ -167,7 +166,7 @@ def test_what_stands_in_a_missing_field_is_never_read(name, case):
 @pytest.mark.parametrize("name", FUSIONS)
 def test_a_product_without_any_field_comes_last(name):
     sims = np.array([[[-0.9, -0.9]], [[np.nan, np.nan]]], dtype=np.float32)
-    fused = FUSIONS[name].score(sims, ~np.isnan(sims), ["text"], [1.0], IDENTITY)
+    fused = FUSIONS[name].score(Evidence(sims, ~np.isnan(sims), ["text"], [1.0], IDENTITY))
     assert fused.scores[1] == -np.inf
     assert np.isfinite(fused.scores[0])
     assert (fused.weights[1] == 0).all()
@@ -325,7 +324,7 @@ def test_a_negative_part_turns_down_the_product_it_resembles():
     # Two equal matches; the second also resembles what was not wanted.
     sims = np.array([[[0.9, 0.8], [0.1, 0.0]], [[0.9, 0.8], [0.9, 0.9]]], dtype=np.float32)
     for fusion in FUSIONS.values():
-        fused = fusion.score(sims, ~np.isnan(sims), ["text", "text"], [1.0, -0.5], IDENTITY)
+        fused = fusion.score(Evidence(sims, ~np.isnan(sims), ["text", "text"], [1.0, -0.5], IDENTITY))
         assert fused.scores[0] > fused.scores[1]
 
 
@@ -341,7 +340,11 @@ def test_mean_is_the_cosine_of_the_mean_vector(seed, parts):
         weights[1] *= -0.3
     sims = np.full((20, parts, 2), np.nan, dtype=np.float32)
     sims[:, :, 0] = images @ queries.T
-    fused = Mean().score(sims, ~np.isnan(sims), ["text"] * parts, weights, SKEWED, gram=queries @ queries.T)
+    fused = Mean().score(
+        Evidence(
+            sims, ~np.isnan(sims), ["text"] * parts, weights, SKEWED, Embeddings(queries, images[:, None])
+        )
+    )
     mean = np.array(weights) @ queries
     np.testing.assert_allclose(fused.scores, images @ mean / np.linalg.norm(mean), atol=1e-5)
 
@@ -357,22 +360,21 @@ def test_mean_of_embeddings_knows_no_keywords(case):
 def test_shared_keywords_lift_a_product_and_their_absence_takes_nothing_off(name):
     # Two products alike in picture and title; the words are in the title of one.
     sims = np.array([[[0.25, 0.6, np.nan]], [[0.25, 0.6, 4.0]]], dtype=np.float32)
-    fused = FUSIONS[name].score(sims, ~np.isnan(sims), ["text"], [1.0], SKEWED)
-    alone = FUSIONS[name].score(sims[:, :, :2], ~np.isnan(sims[:, :, :2]), ["text"], [1.0], SKEWED)
+    fused = FUSIONS[name].score(Evidence(sims, ~np.isnan(sims), ["text"], [1.0], SKEWED))
+    alone = FUSIONS[name].score(Evidence(sims[:, :, :2], ~np.isnan(sims[:, :, :2]), ["text"], [1.0], SKEWED))
     assert fused.scores[1] > fused.scores[0] == pytest.approx(alone.scores[0])
     assert fused.weights[1, 0, 2] > 0
 
 
 def test_mean_of_parts_that_cancel_out_prefers_nothing():
     sims = np.array([[[0.5, 0.1], [-0.5, -0.1]], [[0.2, 0.3], [-0.2, -0.3]]], dtype=np.float32)
-    fused = Mean().score(
-        sims, ~np.isnan(sims), ["text", "text"], [1, 1], IDENTITY, gram=np.array([[1.0, -1.0], [-1.0, 1.0]])
-    )
+    opposite = Embeddings(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.zeros((2, 2, 2)))
+    fused = Mean().score(Evidence(sims, ~np.isnan(sims), ["text", "text"], [1, 1], IDENTITY, opposite))
     assert fused.scores.tolist() == [0, 0]
 
 
 def test_reciprocal_ranks_by_hand():
     sims = np.array([[[0.9, 0.1]], [[0.5, np.nan]], [[0.9, 0.7]]], dtype=np.float32)
-    fused = ReciprocalRank().score(sims, ~np.isnan(sims), ["text"], [2.0], IDENTITY)
+    fused = ReciprocalRank().score(Evidence(sims, ~np.isnan(sims), ["text"], [2.0], IDENTITY))
     np.testing.assert_allclose(fused.scores, [2 / 61 + 2 / 62, 2 / 63, 2 / 61 + 2 / 61])
     np.testing.assert_allclose(fused.weights[1], [[1, 0]])

@@ -15,7 +15,7 @@ from searcher.evaluate.pool import Encoded, Pool, by, encode, values_of
 from searcher.evaluate.queries import OTHER_ATTRIBUTE, OTHER_LABEL, Facts, make_queries
 from searcher.fusion import make_fusion
 from searcher.fusion.attention import Attention
-from searcher.fusion.base import Embeddings
+from searcher.fusion.base import Embeddings, Evidence
 from searcher.fusion.fit import Heads, Lesson, Plan, fit
 from searcher.fusion.head import SHAPES, Head
 from searcher.fusion.learned import Learned, composed, find_head, head_path
@@ -61,12 +61,7 @@ def test_numpy_scores_what_torch_was_trained_with() -> None:
         )[0].numpy()  # fmt: skip
     embeddings = Embeddings(parts, fields)
     fused = Learned(head, share=0.0).score(
-        embeddings.similarities(),
-        present[:, None, :],
-        modalities,
-        weights,
-        CALIBRATION,
-        embeddings=embeddings,
+        Evidence(embeddings.similarities(), present[:, None, :], modalities, weights, CALIBRATION, embeddings)
     )
     some = present.any(1)
     np.testing.assert_allclose(fused.scores[some], (expected[some] - 0.2) / 1.7, rtol=1e-3, atol=1e-4)
@@ -90,8 +85,8 @@ def test_a_single_head_that_learnt_nothing_is_the_closed_form() -> None:
     embeddings = Embeddings(unit(2, d, seed=5), unit(30, 2, d, seed=6))
     mask = np.random.default_rng(7).random((30, 1, 2)) < 0.8
     given: tuple[Any, ...] = (embeddings.similarities(), mask, ["text", "image"], [1.0, 2.0], CALIBRATION)
-    learned = Learned(head, share=0.0).score(*given, embeddings=embeddings)
-    closed = Attention(temperature=0.5).score(*given)
+    learned = Learned(head, share=0.0).score(Evidence(*given, embeddings))
+    closed = Attention(temperature=0.5).score(Evidence(*given))
     np.testing.assert_allclose(learned.scores, closed.scores, atol=1e-4)
     np.testing.assert_allclose(learned.weights, closed.weights, atol=1e-4)
 
@@ -101,7 +96,7 @@ def test_no_candidates_get_no_scores() -> None:
     embeddings = Embeddings(unit(2, 24), np.zeros((0, 2, 24), np.float32))
     empty = np.zeros((0, 2, 3), dtype=np.float32)
     fused = Learned(head).score(
-        empty, empty > 0, ["text", "image"], [1.0, -1.0], CALIBRATION, embeddings=embeddings
+        Evidence(empty, empty > 0, ["text", "image"], [1.0, -1.0], CALIBRATION, embeddings)
     )
     assert fused.scores.shape == (0,) and fused.weights.shape == (0, 2, 3)
 
