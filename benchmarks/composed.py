@@ -196,9 +196,7 @@ def verdict(asked: Asked, found: Mapping[str, Mapping[str, list[float]]]) -> lis
     if "learned attention" not in found:
         return ["There is no attention head for this encoder: python -m searcher.fusion.shipped trains one."]
     lines = []
-    for kind, rows in [(k, asked.rows(k)) for k in KINDS] + [
-        ("both modifying kinds", asked.rows(*MODIFYING))
-    ]:
+    for kind, rows in asked.groups():
         mean = {name: float(np.mean([v["recall@10"][r] for r in rows])) for name, v in found.items()}
         plain = max(PLAIN, key=lambda name: mean[name])
         difference = 100 * (mean["learned attention"] - mean[plain])

@@ -24,6 +24,7 @@ from services.encoder.grid import fine_patches, resized
 from services.encoder.regions import Region, attended, attention, crop, overlap, regions_of, saliency
 from services.encoder.train.cluttered import Scene, clutter, cut_photos, cut_products
 from services.encoder.train.heldout import features, load
+from services.encoder.train.measure import mean_precision
 from services.encoder.train.photos import Photo, load_with_mask, read_photos
 from services.encoder.train.photos import load as load_photo
 from services.encoder.train.render import make_product, view
@@ -36,17 +37,6 @@ Labels = npt.NDArray[np.int64]
 SEEDS = {"validation": 1_900_000, "test": 2_000_000}
 #: Temperatures of the attention over saliency (0..1).
 TEMPERATURES = (0.1, 0.25)
-
-
-def mean_precision(queries: Array, labels: Labels, found: Array, found_labels: Labels, own: bool) -> float:
-    """Mean average precision over the queries [q, d] among [n, d]; `own` leaves out each query's row."""
-    scores = queries @ found.T
-    if own:
-        np.fill_diagonal(scores, -np.inf)
-    order = np.argsort(-scores, axis=1)[:, : len(found) - own]
-    same = found_labels[order] == labels[:, None]
-    precision = np.cumsum(same, 1) / np.arange(1, same.shape[1] + 1)
-    return float(((precision * same).sum(1) / np.maximum(same.sum(1), 1)).mean())
 
 
 def ways(
@@ -141,7 +131,7 @@ def main(
         each = (time.process_time() - begun) / len(scenes) * 1000
         asked = np.asarray([scene.category for scene in scenes], dtype=np.int64)
         for way, vectors in ways(model, scenes, seen).items():
-            figure = mean_precision(vectors, asked, gallery, labels, own)
+            figure = mean_precision(vectors, asked, gallery, labels, own=own)
             table.setdefault(way, []).append(f"{figure:.3f}")
         first = np.mean(
             [overlap(r[0].box, scene.boxes[0]) for (_, r), scene in zip(seen, scenes, strict=True)]

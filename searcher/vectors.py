@@ -53,7 +53,7 @@ class VectorTable:
             points = self._store.fetch(missing, vectors=True)
             place_of = {one: place for place, one in enumerate(ids)}
             new = [place_of[point.id] for point in points]
-            vectors[new], present[new] = _stack(points, self._dim)
+            vectors[new], present[new] = stack(points, self._dim)
             found[new] = True
             with self._lock:
                 # What was forgotten meanwhile may be what was just read.
@@ -115,7 +115,9 @@ class VectorTable:
         return self._rows.popitem(last=False)[1]
 
 
-def _stack(points: Sequence[Point], dim: int) -> tuple[Vector, Present]:
+def stack(points: Sequence[Point], dim: int) -> tuple[Vector, Present]:
+    """Vectors float32 [n, f, d] of points, zero where one lacks the field, and bool [n, f], whether it has
+    it; fields in order of `VECTORS`."""
     vectors = np.zeros((len(points), len(VECTORS), dim), dtype=np.float32)
     present = np.zeros((len(points), len(VECTORS)), dtype=np.bool_)
     for column, field in enumerate(VECTORS):

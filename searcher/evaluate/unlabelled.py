@@ -12,8 +12,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
 from searcher.evaluate.pool import Pool
 from searcher.evaluate.queries import (
     AGREEING,
@@ -29,9 +27,10 @@ from searcher.evaluate.queries import (
     make_queries,
 )
 from searcher.query import Part
+from searcher.vectors import stack
 from services.catalogue.product import Product
-from services.encoder.base import Encoder, Vectors
-from services.store.base import VECTORS, VectorStore
+from services.encoder.base import Encoder
+from services.store.base import VECTORS, Point, VectorStore
 
 Words = frozenset[str]
 
@@ -53,24 +52,15 @@ _COLOURS = ("red", "blue", "green", "yellow", "orange", "purple", "pink", "brown
 
 def read_pool(store: VectorStore, dim: int) -> tuple[Pool, dict[str, Product]]:
     """All stored products that have a picture, as arrays, and their records."""
-    ids: list[str] = []
-    rows: list[Vectors] = []
-    present: list[list[bool]] = []
-    products: dict[str, Product] = {}
+    found: list[Point] = []
     cursor: str | None = None
     while True:
         points, cursor = store.scroll(limit=1000, cursor=cursor, vectors=True)
-        for point in points:
-            if "image" in point.vectors:
-                empty = np.zeros(dim, dtype=np.float32)
-                rows.append(np.stack([point.vectors.get(field, empty) for field in VECTORS]))
-                present.append([field in point.vectors for field in VECTORS])
-                ids.append(point.id)
-                products[point.id] = Product.from_payload(point.payload)
+        found += [point for point in points if "image" in point.vectors]
         if cursor is None:
             break
-    fields = np.stack(rows) if rows else np.zeros((0, len(VECTORS), dim), dtype=np.float32)
-    return Pool(ids, fields, np.asarray(present, dtype=np.bool_).reshape(-1, len(VECTORS)), {}), products
+    pool = Pool([point.id for point in found], *stack(found, dim), {})
+    return pool, {point.id: Product.from_payload(point.payload) for point in found}
 
 
 def catalogue_queries(

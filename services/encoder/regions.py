@@ -90,10 +90,15 @@ def regions_of(salient: Vectors, most: int = MOST) -> list[Region]:
 
 def overlap(one: Box, other: Box) -> float:
     """What two boxes share, of their union (intersection over union)."""
+    shared = shared_area(one, other)
+    return shared / (_area(one) + _area(other) - shared)
+
+
+def shared_area(one: Box, other: Box) -> float:
+    """Area of what two boxes share, as a share of the picture."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(width, 0.0) * max(height, 0.0)
-    return shared / (_area(one) + _area(other) - shared)
+    return max(width, 0.0) * max(height, 0.0)
 
 
 def widened(box: Box, margin: float = MARGIN) -> Box:

@@ -161,8 +161,7 @@ class EdgeStore:
             with_payload=[schema.ID_KEY],
             params=_params(limit, filter),
         )
-        hits = self._call("searched", lambda shard: shard.query(request))
-        return [Hit(cast(dict[str, str], hit.payload)[schema.ID_KEY], float(hit.score)) for hit in hits]
+        return self._hits(request)
 
     def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
         checks.check_open(self._meta, self._collection)
@@ -176,6 +175,9 @@ class EdgeStore:
             filter=compile_filter(filter, _DIALECT),
             with_payload=[schema.ID_KEY],
         )
+        return self._hits(request)
+
+    def _hits(self, request: engine.QueryRequest) -> list[Hit]:
         hits = self._call("searched", lambda shard: shard.query(request))
         return [Hit(cast(dict[str, str], hit.payload)[schema.ID_KEY], float(hit.score)) for hit in hits]
 

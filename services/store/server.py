@@ -199,6 +199,25 @@ class ServerStore:
         query = checks.check_vector(vector, meta.dim, "The query vector").tolist()
         checks.check_name(name)
         checks.check_limit(limit)
+        return self._hits(query, name, limit, filter, _params(limit, filter))
+
+    def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
+        checks.check_open(self._meta, self._collection)
+        sparse = _to_sparse(checks.check_sparse(query, "The keywords of the query"))
+        checks.check_limit(limit)
+        if not self._keywords or not sparse.indices:
+            compile_filter(filter, _DIALECT)  # refused all the same if it makes no sense
+            return []
+        return self._hits(sparse, KEYWORDS, limit, filter)
+
+    def _hits(
+        self,
+        query: list[float] | models.SparseVector,
+        name: str,
+        limit: int,
+        filter: Filter | None,
+        params: models.SearchParams | None = None,
+    ) -> list[Hit]:
         compiled = compile_filter(filter, _DIALECT)
         found = self._call(
             "searched",
@@ -209,27 +228,7 @@ class ServerStore:
                 limit=limit,
                 query_filter=compiled,
                 with_payload=[schema.ID_KEY],
-                search_params=_params(limit, filter),
-            ),
-        )
-        return [_hit(hit) for hit in found.points]
-
-    def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
-        checks.check_open(self._meta, self._collection)
-        sparse = _to_sparse(checks.check_sparse(query, "The keywords of the query"))
-        checks.check_limit(limit)
-        compiled = compile_filter(filter, _DIALECT)
-        if not self._keywords or not sparse.indices:
-            return []
-        found = self._call(
-            "searched",
-            lambda client: client.query_points(
-                self._collection,
-                query=sparse,
-                using=KEYWORDS,
-                limit=limit,
-                query_filter=compiled,
-                with_payload=[schema.ID_KEY],
+                search_params=params,
             ),
         )
         return [_hit(hit) for hit in found.points]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
+from services.encoder.regions import Box, shared_area
 from services.encoder.train.photos import Photo, load_with_mask
 from services.encoder.train.render import cut_out, make_product
 from services.encoder.train.scenes import background
@@ -21,8 +22,6 @@ from services.encoder.train.shapes import SHAPES
 
 #: Side of a scene, in pixels.
 SIDE = 256
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -99,10 +98,4 @@ def _place(cut: CutOut, span: float, taken: Sequence[Box], rng: random.Random) -
     for _ in range(12):
         left, top = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
         places.append((left, top, left + width, top + height))
-    return min(places, key=lambda box: sum(_shared(box, other) for other in taken))
-
-
-def _shared(one: Box, other: Box) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    return max(width, 0.0) * max(height, 0.0)
+    return min(places, key=lambda box: sum(shared_area(box, other) for other in taken))

@@ -185,10 +185,17 @@ def label_map(features: Array, labels: Codes, queries: Array | None = None) -> f
     `features` are unit vectors [n, d], `labels` [n]. Each picture is searched with and left out of its own
     answers; `queries` [n, d], if given, are other features of the same pictures to search with.
     """
-    scores = (features if queries is None else queries) @ features.T
-    np.fill_diagonal(scores, -np.inf)
-    order = np.argsort(-scores, axis=1)[:, :-1]
-    same = labels[order] == labels[:, None]
+    return mean_precision(features if queries is None else queries, labels, features, labels, own=True)
+
+
+def mean_precision(queries: Array, labels: Codes, found: Array, found_labels: Codes, *, own: bool) -> float:
+    """Mean average precision of the queries [q, d], with `labels` [q], among `found` [n, d]; `own` leaves out
+    each query's row."""
+    scores = queries @ found.T
+    if own:
+        np.fill_diagonal(scores, -np.inf)
+    order = np.argsort(-scores, axis=1)[:, : len(found) - own]
+    same = found_labels[order] == labels[:, None]
     at = np.cumsum(same, 1) / np.arange(1, same.shape[1] + 1)
     return float(((at * same).sum(1) / np.maximum(same.sum(1), 1)).mean())
 
