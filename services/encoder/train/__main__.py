@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from services.encoder.train.bars import PRODUCTS, measure_bars
 from services.encoder.train.card import write_card
 from services.encoder.train.data import photographed, rendered
 from services.encoder.train.heldout import load, unseen_photos
-from services.encoder.train.loop import FURTHER, Recipe, train
+from services.encoder.train.loop import Recipe, further, train
 from services.encoder.train.measure import measure
 from services.encoder.train.model import build, config, load_weights, save_weights, write_config
 from services.encoder.train.robustness import measure_robustness
@@ -76,7 +76,7 @@ def main(
         photo_share=photo_share, learning_rate=learning_rate, seed=seed,
     )  # fmt: skip
     if start is not None:
-        recipe = replace(recipe, **FURTHER)
+        recipe = further(recipe)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)
     real = photographed(photos, cache=cache) if (photos / "products.csv").exists() else None
@@ -118,7 +118,7 @@ def main(
         "parameters": sum(parameter.numel() for parameter in trained.parameters()), "bytes": size,
         "minutes": log[-1]["minutes"], "device": _told(device), "torch": torch.__version__,
         "open_clip": open_clip.__version__, "log": log, "test": final,
-        "before": _before(start) if start is not None else None,
+        "before": _before(start) if start is not None else [],
     }  # fmt: skip
     name = f"local-dir:{out}"
     record["bars"] = [bar.row() for bar in measure_bars(name, photos, cache, PRODUCTS)]
@@ -131,10 +131,10 @@ def main(
     print(json.dumps(final, indent=1))
 
 
-def _before(start: Path) -> dict[str, Any]:
-    """What the card tells of the run that this one goes on from."""
+def _before(start: Path) -> list[dict[str, Any]]:
+    """What the card tells of the runs that this one goes on from, the first one first."""
     record = json.loads((start / RECORD).read_text())
-    return {name: record[name] for name in ("recipe", "rendered", "minutes", "log")}
+    return [*record["before"], {name: record[name] for name in ("recipe", "rendered", "minutes", "log")}]
 
 
 def _told(device: torch.device) -> str:

@@ -95,10 +95,10 @@ def _training(record: Mapping[str, Any]) -> str:
         rows.append(("parameters", f"{record['parameters'] / 1e6:.2f} M"))
     if "bytes" in record:
         rows.append(("weights", f"{record['bytes'] / 1e6:.1f} MB, fp16 safetensors"))
-    if before := record.get("before"):
+    for before in reversed(record.get("before") or []):
         where.append(
             f"(--start), after {before['minutes']} minutes of an earlier run on {before['rendered']['products']} rendered products, "
-            f"which grew pictures through {_steps(before['recipe']['sizes'])}"
+            f"whose pictures grew through {_steps(before['recipe']['sizes'])}"
         )
     paragraphs = [
         "`python -m services.encoder.train` trains, measures, and writes this card. " + " ".join(filter(None, where)).strip()
@@ -146,16 +146,13 @@ def _robustness(record: Mapping[str, Any]) -> str:
 
 
 def _courses(record: Mapping[str, Any]) -> str:
-    """The course of this run, and before it that of the run it went on from."""
-    parts = [_course(record.get("log") or [])]
-    if before := record.get("before"):
-        parts = [
-            "The earlier run:",
-            _course(before.get("log") or []),
-            "The run that went on from it:",
-            *parts,
-        ]
-    return "\n\n".join(filter(None, parts))
+    """The course of this run, and before it those of the runs it went on from."""
+    parts = []
+    for before in record.get("before") or []:
+        parts += [f"A run of {before['minutes']} minutes:", _course(before.get("log") or [])]
+    if parts:
+        parts.append("The run that went on from there:")
+    return "\n\n".join(filter(None, [*parts, _course(record.get("log") or [])]))
 
 
 def _course(log: Sequence[Mapping[str, Any]]) -> str:

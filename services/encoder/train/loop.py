@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +101,10 @@ class Recipe:
     seed: int = 0
 
 
-#: What differs in a recipe that goes on from trained weights: words at once, and no smallest pictures.
-FURTHER: dict[str, Any] = {"words_from": 0.02, "sizes": ((0.55, 64), (1.0, 80)), "learning_rate": 1.2e-3}
+def further(recipe: Recipe) -> Recipe:
+    """The recipe for going on from trained weights: words at once, a gentler rate, and pictures of the size
+    used from the first step, since weights that saw another size gain most by that."""
+    return replace(recipe, words_from=0.02, sizes=((1.0, recipe.image_size),), learning_rate=8e-4)
 
 
 @dataclass
