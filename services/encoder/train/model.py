@@ -64,6 +64,14 @@ def build(settings: dict[str, Any]) -> torch.nn.Module:
     return model
 
 
+def memory_format(tower: str) -> torch.memory_format:
+    """How the tower trains fastest on a CPU: channels last, except where torch's own kernels fail at that.
+
+    Large depthwise kernels, as in FastViT, corrupt memory in torch 2.15's backward pass channels last.
+    """
+    return torch.contiguous_format if tower.startswith("fastvit") else torch.channels_last
+
+
 def encode_text(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     """open_clip's `encode_text`, unit features [n, d], of token ids [n, context] at the cost of the longest.
 
