@@ -159,6 +159,7 @@ def documented(*problems: int, ok: Mapping[int, dict[str, Any]]) -> dict[int | s
 
 
 _DESCRIPTIONS = {
+    400: "The body is not well-formed multipart/form-data.",
     401: "Reading needs a key here, and it is missing or wrong.",
     403: "Writing is not allowed from here, or the key is wrong.",
     404: "No such product, or no collection yet.",
