@@ -1,4 +1,6 @@
-"""Coverage-guided fuzzing (atheris, libFuzzer) of what meets untrusted bytes: `python -m tests.faults.fuzz TARGET`.
+"""Coverage-guided fuzzing (atheris, libFuzzer) of what meets untrusted bytes.
+
+`python -m tests.faults.fuzz TARGET` runs one.
 
 TARGET is `decoder` (picture files) or `query` (bodies of searches, addresses, filters, records). Options go
 to libFuzzer: `-runs=1000000 CORPUS_FOLDER`. An input that ends in anything but a picture, a query or one of
