@@ -10,6 +10,7 @@ import open_clip
 import torch
 from safetensors.torch import load_file, save_file
 
+import services.encoder.towers  # noqa: F401  # its towers may be named
 from services.encoder.train.tokenizer import CONTEXT_LENGTH
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
