@@ -93,11 +93,12 @@ class QueryEncoder:
     def _cached(
         self, keys: Sequence[str], items: Sequence[T], encode: Callable[[Sequence[T]], list[Vector]]
     ) -> list[Vector]:
-        known = {key: self._cache.get(key) for key in keys}
+        known: dict[str, Vector | None] = {key: self._cache.get(key) for key in keys}
         new = {key: item for key, item in zip(keys, items, strict=True) if known[key] is None}
         if new:
             for key, vector in zip(new, encode(list(new.values())), strict=True):
                 # A copy, lest one row keeps the whole batch in memory.
-                known[key] = kept = np.array(vector, dtype=np.float32)
+                kept = np.array(vector, dtype=np.float32)
+                known[key] = kept
                 self._cache.put(key, kept)
         return [vector for key in keys if (vector := known[key]) is not None]

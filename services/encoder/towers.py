@@ -11,28 +11,28 @@ from __future__ import annotations
 from typing import Any
 
 from timm.models import register_model
-from timm.models.resnet import ResNet, resnet10t
+from timm.models.resnet import resnet10t
 
 
-@register_model  # type: ignore[untyped-decorator]
-def resnet10t_se(pretrained: bool = False, **options: Any) -> ResNet:
+@register_model
+def resnet10t_se(pretrained: bool = False, **options: Any) -> Any:
     """resnet10t with squeeze-and-excitation; there are no pretrained weights."""
     return _attentive("se", pretrained, options)
 
 
-@register_model  # type: ignore[untyped-decorator]
-def resnet10t_eca(pretrained: bool = False, **options: Any) -> ResNet:
+@register_model
+def resnet10t_eca(pretrained: bool = False, **options: Any) -> Any:
     """resnet10t with efficient channel attention; there are no pretrained weights."""
     return _attentive("eca", pretrained, options)
 
 
-@register_model  # type: ignore[untyped-decorator]
-def resnet10t_cbam(pretrained: bool = False, **options: Any) -> ResNet:
+@register_model
+def resnet10t_cbam(pretrained: bool = False, **options: Any) -> Any:
     """resnet10t with channel and spatial attention; there are no pretrained weights."""
     return _attentive("cbam", pretrained, options)
 
 
-def _attentive(kind: str, pretrained: bool, options: dict[str, Any]) -> ResNet:
+def _attentive(kind: str, pretrained: bool, options: dict[str, Any]) -> Any:
     if pretrained:
         raise ValueError(f"There are no pretrained weights of resnet10t_{kind}.")
     return resnet10t(pretrained=False, block_args={"attn_layer": kind}, **options)
