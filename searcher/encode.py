@@ -101,4 +101,4 @@ class QueryEncoder:
                 kept = np.array(vector, dtype=np.float32)
                 known[key] = kept
                 self._cache.put(key, kept)
-        return [vector for key in keys if (vector := known[key]) is not None]
+        return [one for key in keys if (one := known[key]) is not None]
