@@ -148,6 +148,9 @@ class Pages:
         self.points = points
         self.read = 0
 
+    def meta(self):
+        return None
+
     def scroll(self, *, limit=256, cursor=None, filter=None, keys=None, vectors=False):
         assert vectors and keys == ("title",)
         start = int(cursor or 0)
