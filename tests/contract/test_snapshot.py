@@ -73,6 +73,7 @@ def test_what_was_destroyed_is_restored_with_all_it_held(
     before = everything(pages_of(store, meta))
     assert any(point.patches is not None for point in before.values()) == meta.patches
     told: list[int] = []
+    path = tmp_path / "deep" / "shop.parquet"
     written = write_snapshot(
         pages_of(store, meta), meta, tmp_path / "deep" / "shop.parquet", progress=told.append
     )
