@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from PIL.Image import Image
 
-from services.encoder.base import Encoder, Vectors
+from searcher.batching import Batcher
+from services.encoder.base import Encoder
 from services.encoder.regions import look_attentively
 from services.store.base import Vector
 
@@ -47,16 +48,23 @@ class VectorCache:
                 self._kept.popitem(last=False)
 
 
+#: Texts or pictures that go through the encoder together, at most.
+_BATCH = 32
+
+
 class QueryEncoder:
-    """An encoder with a cache before it; texts and pictures of one query go through in one batch each."""
+    """An encoder with a cache before it; texts and pictures go through in one batch each, those of queries
+    that come at the same time together. Thread-safe."""
 
     def __init__(self, encoder: Encoder, cache_size: int) -> None:
         self.encoder = encoder
         self._cache = VectorCache(cache_size)
+        self._texts: Batcher[str, Vector] = Batcher(lambda texts: list(encoder.encode_texts(texts)), _BATCH)
+        self._pictures: Batcher[torch.Tensor, Vector] = Batcher(self._encode_prepared, _BATCH)
 
     def texts(self, texts: Sequence[str]) -> list[Vector]:
         """One vector float32 [d] for each text."""
-        return self._cached([f"t{text}" for text in texts], texts, self.encoder.encode_texts)
+        return self._cached([f"t{text}" for text in texts], texts, self._texts)
 
     def images(self, images: Sequence[Image], attend: Sequence[bool] = ()) -> list[Vector]:
         """One vector float32 [d] for each RGB picture; those marked in `attend` are looked at with
@@ -72,23 +80,27 @@ class QueryEncoder:
         ]
         return self._cached(keys, list(zip(images, prepared, marks, strict=True)), self._encode_pictures)
 
-    def _encode_pictures(self, pictures: Sequence[tuple[Image, torch.Tensor, bool]]) -> list[Vector]:
+    def _encode_prepared(self, pixels: Sequence[torch.Tensor]) -> list[Vector]:
         import torch  # here, because `vitrine --help` should not wait for it
 
+        return list(self.encoder.encode_prepared(torch.stack(list(pixels))))
+
+    def _encode_pictures(self, pictures: Sequence[tuple[Image, torch.Tensor, bool]]) -> list[Vector]:
         whole = [pixels for _, pixels, mark in pictures if not mark]
-        vectors = iter(self.encoder.encode_prepared(torch.stack(whole)) if whole else ())
+        vectors = iter(self._pictures(whole) if whole else ())
         return [
             look_attentively(image, self.encoder) if mark else next(vectors) for image, _, mark in pictures
         ]
 
     def _cached(
-        self, keys: Sequence[str], items: Sequence[T], encode: Callable[[Sequence[T]], Vectors | list[Vector]]
+        self, keys: Sequence[str], items: Sequence[T], encode: Callable[[Sequence[T]], list[Vector]]
     ) -> list[Vector]:
-        known = {key: self._cache.get(key) for key in keys}
+        known: dict[str, Vector | None] = {key: self._cache.get(key) for key in keys}
         new = {key: item for key, item in zip(keys, items, strict=True) if known[key] is None}
         if new:
             for key, vector in zip(new, encode(list(new.values())), strict=True):
                 # A copy, lest one row keeps the whole batch in memory.
-                known[key] = kept = np.array(vector, dtype=np.float32)
+                kept = np.array(vector, dtype=np.float32)
+                known[key] = kept
                 self._cache.put(key, kept)
-        return [vector for key in keys if (vector := known[key]) is not None]
+        return [one for key in keys if (one := known[key]) is not None]

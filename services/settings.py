@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _check_rates(text: str) -> str:
+    if text.strip():
+        # Imported here, because few set it and every command reads the settings.
+        from limits import parse_many
+
+        parse_many(text)
+    return text.strip()
 
 
 class Settings(BaseSettings):
@@ -102,6 +111,16 @@ class Settings(BaseSettings):
     )
     write_key: SecretStr | None = Field(
         None, description="Key that writes over HTTP must send as `Authorization: Bearer KEY`."
+    )
+    read_key: SecretStr | None = Field(
+        None,
+        description="Key that every request must send, as `Authorization: Bearer KEY` or as a browser's "
+        "password; empty: anyone may search.",
+    )
+    rate_limit: Annotated[str, AfterValidator(_check_rates)] = Field(
+        "",
+        description="Most requests of one client address, such as 120/minute or 10/second; 600/hour. "
+        "Empty: no limit.",
     )
     cors_origins: str = Field(
         "", description="Web pages that may search from the browser: origins, separated by commas, or *."

@@ -22,6 +22,7 @@ from services.settings import Settings, get_settings
 from vitrine.duplicates import duplicates
 from vitrine.encoders import encoder_app
 from vitrine.fusion import fusion_app
+from vitrine.snapshots import migrate, snapshot_app
 
 app = typer.Typer(
     help="Search a shop by words, by pictures, or by both. Start with: vitrine demo",
@@ -66,6 +67,8 @@ app.command()(index)
 app.command()(serve)
 app.command()(search)
 app.command()(duplicates)
+app.command()(migrate)
+app.add_typer(snapshot_app, name="snapshot")
 
 
 @app.command()

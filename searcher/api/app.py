@@ -19,7 +19,8 @@ from searcher.api.context import Context
 from searcher.api.middleware import BodyLimit, EncodedProductPaths, RequestLog
 from searcher.api.openapi import install_openapi
 from searcher.api.problems import install_handlers
-from searcher.api.security import SecurityHeaders
+from searcher.api.rates import RateLimit
+from searcher.api.security import ReadKey, SecurityHeaders
 from searcher.live import AnyEngine, open_live
 from services.settings import Settings, get_settings
 
@@ -75,13 +76,17 @@ def create_app(settings: Settings | None = None, engine: AnyEngine | None = None
     app.mount("/static", _Static(directory=routes_service.WEB / "static"), name="static")
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, limit=settings.max_request_bytes)
+    if settings.read_key is not None and settings.read_key.get_secret_value():
+        app.add_middleware(ReadKey, settings=settings)
+    if settings.rate_limit:
+        app.add_middleware(RateLimit, rates=settings.rate_limit)
     app.add_middleware(RequestLog, metrics=context.metrics)
     if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", "X-Request-ID"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
             expose_headers=["X-Request-ID"],
         )
     app.add_middleware(SecurityHeaders)

@@ -16,7 +16,10 @@ from services.catalogue.product import Product
 _DESCRIPTION = """Find products by words, by pictures, or by both.
 
 Every error is a problem of RFC 9457 (`application/problem+json`) that names the field and says what to
-do about it. Every answer carries an `X-Request-ID`, which is also in the log."""
+do about it. Every answer carries an `X-Request-ID`, which is also in the log.
+
+Where VITRINE_READ_KEY is set, every request but the probes sends it as `Authorization: Bearer KEY`, or as the
+password of HTTP Basic."""
 
 
 def install_openapi(app: FastAPI) -> None:

@@ -44,6 +44,20 @@ class Overloaded(VitrineError):
     title = "Too busy"
 
 
+class Unauthorised(VitrineError):
+    """A request without the key that reading needs."""
+
+    status = 401
+    title = "Key needed"
+
+
+class TooManyRequests(VitrineError):
+    """More requests from one client than the settings allow."""
+
+    status = 429
+    title = "Too many requests"
+
+
 class Forbidden(VitrineError):
     """A write that is not allowed."""
 
@@ -133,9 +147,10 @@ def field_path(path: Sequence[int | str]) -> str:
 
 
 def documented(*problems: int, ok: Mapping[int, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
-    """`responses` of a route that answers with `ok` or with problems of these statuses."""
+    """`responses` of a route that answers with `ok` or with problems of these statuses; any may ask for a key
+    or find that a client asks too often."""
     answers: dict[int | str, dict[str, Any]] = dict(ok.items())
-    for status in problems:
+    for status in (401, *problems, 429):
         answers[status] = {
             "description": _DESCRIPTIONS.get(status, HTTPStatus(status).phrase),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -144,12 +159,15 @@ def documented(*problems: int, ok: Mapping[int, dict[str, Any]]) -> dict[int | s
 
 
 _DESCRIPTIONS = {
+    400: "The body is not well-formed multipart/form-data.",
+    401: "Reading needs a key here, and it is missing or wrong.",
     403: "Writing is not allowed from here, or the key is wrong.",
     404: "No such product, or no collection yet.",
     409: "The collection was indexed by another encoder.",
     413: "The request body is too large.",
     415: "The media type of the request body is not understood.",
     422: "The request cannot be used; the problem names field and mend.",
+    429: "More requests from this address than VITRINE_RATE_LIMIT allows; see Retry-After.",
     503: "The store or the encoder is not available, or the service is too busy; try again later.",
 }
 

@@ -31,7 +31,9 @@ _SIDE = 256
     "/regions",
     summary="Propose the regions of a picture that may be products",
     response_model=RegionsAnswer,
-    responses=documented(413, 415, 422, 503, ok={200: {"description": "Their boxes.", **examples.REGIONS}}),
+    responses=documented(
+        400, 413, 415, 422, 503, ok={200: {"description": "Their boxes.", **examples.REGIONS}}
+    ),
     openapi_extra={"requestBody": examples.REGIONS_BODY},
 )
 async def post_regions(request: Request) -> Response:

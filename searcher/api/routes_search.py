@@ -48,7 +48,14 @@ Diversity = Annotated[float, Query(description=DIVERSITY, examples=[0.5])]
     summary="Search by words, pictures, products, or any mixture",
     response_model=SearchAnswer,
     responses=documented(
-        404, 409, 413, 415, 422, 503, ok={200: {"description": "One page of results.", **examples.answer()}}
+        400,
+        404,
+        409,
+        413,
+        415,
+        422,
+        503,
+        ok={200: {"description": "One page of results.", **examples.answer()}},
     ),
     openapi_extra={"requestBody": examples.SEARCH_BODY},
 )

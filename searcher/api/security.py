@@ -1,17 +1,20 @@
-"""Who may write, and the headers that keep browsers from doing harm."""
+"""Who may read and write, and the headers that keep browsers from doing harm."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 import ipaddress
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.datastructures import MutableHeaders
+from pydantic import SecretStr
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from searcher.api.problems import Forbidden
+from searcher.api.problems import Forbidden, Unauthorised, problem_response
 from services.settings import Settings
 
 #: Scripts and styles come from this service alone, none inline; pictures may lie on the shop's servers.
@@ -50,6 +53,48 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
+class ReadKey:
+    """Lets nobody but the holders of a key ask anything, where VITRINE_READ_KEY is set.
+
+    Programs send the key, or the one for writing, as `Authorization: Bearer KEY`; a browser asks for it by
+    itself and sends it as the password of HTTP Basic (RFC 7617), pictures included. Probes need none.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self._keys = [key for key in (_secret(settings.read_key), _secret(settings.write_key)) if key]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/")) if "path" in scope else ""
+        if scope["type"] != "http" or path in ("/healthz", "/readyz") or self._knows(Headers(scope=scope)):
+            await self.app(scope, receive, send)
+            return
+        refusal = Unauthorised(
+            "The key is missing or wrong.",
+            mend="Send the key of VITRINE_READ_KEY as 'Authorization: Bearer KEY'.",
+            field="Authorization",
+        )
+        response = problem_response(refusal)
+        response.headers["WWW-Authenticate"] = 'Basic realm="Vitrine", charset="UTF-8"'
+        await response(scope, receive, send)
+
+    def _knows(self, headers: Headers) -> bool:
+        kind, _, credentials = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "basic":
+            try:
+                credentials = base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+            except (binascii.Error, ValueError):
+                return False
+        elif kind.lower() != "bearer":
+            return False
+        # All are compared, each in constant time, so that time tells nothing of which was nearly right.
+        return any([hmac.compare_digest(credentials.encode(), key.encode()) for key in self._keys])
+
+
+def _secret(key: SecretStr | None) -> str:
+    return key.get_secret_value() if key is not None else ""
+
+
 def is_loopback(host: str) -> bool:
     """True for a name or address that only this machine can reach."""
     name = host.strip("[]").rstrip(".").lower()
@@ -71,7 +116,7 @@ def require_write(
     that leads here from outside, names another host.
     """
     settings: Settings = request.app.state.settings
-    key = settings.write_key.get_secret_value() if settings.write_key is not None else ""
+    key = _secret(settings.write_key)
     if key:
         given = credentials.credentials if credentials is not None else ""
         if not hmac.compare_digest(given.encode(), key.encode()):

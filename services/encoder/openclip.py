@@ -19,6 +19,7 @@ from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer, SimpleToken
 from PIL import Image
 from timm.utils.model import reparameterize_model
 
+import services.encoder.towers  # noqa: F401  # so that a model's config may name them
 from services.encoder import hub
 from services.encoder.dual import DualEncoder
 from services.encoder.failures import one_line, unusable_model, unusable_tokenizer

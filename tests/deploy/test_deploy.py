@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
+from searcher.api.metrics import Metrics
 from services.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +35,7 @@ def environments(content: Any) -> list[dict[str, Any]]:
 def test_compose_sets_only_settings_that_exist(path: Path) -> None:
     content = yaml.safe_load(path.read_text())
     used = {name for environment in environments(content) for name in environment}
-    ours = {name for name in used if not name.startswith("QDRANT__")}
+    ours = {name for name in used if not name.startswith(("QDRANT__", "GF_"))}
     assert ours <= known_variables()
 
 
@@ -70,3 +73,39 @@ def test_cluster_has_three_nodes_that_find_each_other() -> None:
         if "--bootstrap" in node["command"]:
             assert node["command"][node["command"].index("--bootstrap") + 1] == "http://qdrant:6335"
     assert sum("--bootstrap" not in node["command"] for node in nodes.values()) == 1
+
+
+def test_compose_mounts_only_what_is_there() -> None:
+    mounted = [
+        volume.split(":")[0]
+        for path in COMPOSE
+        for service in (yaml.safe_load(path.read_text())["services"] or {}).values()
+        for volume in service.get("volumes", [])
+        if volume.startswith("..")
+    ]
+    assert mounted
+    for place in mounted:
+        assert (ROOT / "deploy" / "compose" / place).exists(), place
+
+
+def test_the_dashboard_asks_for_metrics_and_labels_that_the_service_has() -> None:
+    metrics = Metrics()
+    metrics.observe_request("GET", "/search", 200, 0.1)
+    metrics.observe_search({"encode": 1.0, "retrieve": 1.0, "fuse": 1.0, "total": 3.0})
+    exposed = {
+        sample.name: set(sample.labels)
+        for family in text_string_to_metric_families(metrics.exposition().decode())
+        for sample in family.samples
+    }
+    panels = json.loads((ROOT / "deploy" / "grafana" / "vitrine.json").read_text())["panels"]
+    expressions = [target["expr"] for panel in panels for target in panel["targets"]]
+    assert len(expressions) >= 10
+    added_by_prometheus = {"job", "instance"}
+    for expression in expressions:
+        for name, selector in re.findall(r"((?:vitrine|process)_[a-z_]+)\{([^}]*)\}", expression):
+            assert name in exposed, name
+            labels = set(re.findall(r"(\w+)(?==|!=|=~|!~)", selector))
+            assert labels <= exposed[name] | added_by_prometheus, expression
+        for labels in re.findall(r"by \(([^)]*)\)", expression):
+            known = set.union(*exposed.values()) | added_by_prometheus
+            assert set(labels.replace(" ", "").split(",")) <= known, expression

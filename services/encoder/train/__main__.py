@@ -16,9 +16,10 @@ from services.encoder.train.bars import PRODUCTS, measure_bars
 from services.encoder.train.card import write_card
 from services.encoder.train.data import photographed, rendered
 from services.encoder.train.heldout import load, unseen_photos
-from services.encoder.train.loop import Recipe, further, train
+from services.encoder.train.loop import train
 from services.encoder.train.measure import measure
 from services.encoder.train.model import build, config, load_weights, save_weights, write_config
+from services.encoder.train.recipe import Recipe, further
 from services.encoder.train.robustness import measure_robustness
 from services.encoder.train.tokenizer import CONTEXT_LENGTH, train_tokenizer
 

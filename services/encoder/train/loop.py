@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ from services.encoder.train.augment import augment, backgrounds, move
 from services.encoder.train.colours import COLOURS
 from services.encoder.train.data import Pictures, Samples, batches
 from services.encoder.train.losses import classified, objective
-from services.encoder.train.model import encode_text
+from services.encoder.train.model import encode_text, memory_format
+from services.encoder.train.recipe import Pace, Recipe
 from services.encoder.train.titles import (
     CATEGORY_NAMES,
     MATERIAL_NAMES,
@@ -64,49 +65,6 @@ NAMED = (
 )
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides the outcome of a training run beside data and code; kept in the checkpoint.
-
-    The run ends after `steps`, or after `minutes` of training if that comes first (0: no limit); rate and
-    picture size follow whichever is further on.
-    """
-
-    tower: str = "resnet10t"
-    image_size: int = 80
-    loss: str = "infonce"
-    steps: int = 60_000
-    minutes: float = 170.0
-    #: Share of the run until which pictures have that side, pixels.
-    sizes: tuple[tuple[float, int], ...] = ((0.35, 48), (0.8, 64), (1.0, 80))
-    #: Share of the run from which texts take part; linear classifiers alone teach the image tower before.
-    words_from: float = 0.3
-    batch: int = 64
-    photo_share: float = 0.35
-    #: Titles a batch that are wrong by one attribute.
-    near: int = 24
-    #: Share of photos put on another background.
-    moved: float = 0.25
-    #: How strongly drawn pictures and photos are augmented, 0..1.
-    drawn_strength: float = 0.3
-    photo_strength: float = 0.8
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.05
-    warmup: int = 150
-    pair_weight: float = 0.3
-    kind_weight: float = 0.3
-    #: Of what is `NAMED`, for the names as for the classifiers.
-    name_weights: tuple[float, ...] = (1.5, 0.5, 0.5, 0.25)
-    ema: float = 0.998
-    seed: int = 0
-
-
-def further(recipe: Recipe) -> Recipe:
-    """The recipe for going on from trained weights: words at once, a gentler rate, and pictures of the size
-    used from the first step, since weights that saw another size gain most by that."""
-    return replace(recipe, words_from=0.02, sizes=((1.0, recipe.image_size),), learning_rate=8e-4)
-
-
 @dataclass
 class Words:
     """Token ids of titles [t, context], and who matches whom [t, n]; token ids of all names of what is
@@ -128,39 +86,6 @@ class Batch:
     codes: Tensor
     product: Tensor
     words: Words | None
-
-
-@dataclass
-class Pace:
-    """How far a run has come: `step` of the recipe's, and `seconds` spent training."""
-
-    recipe: Recipe
-    step: int = 0
-    seconds: float = 0.0
-
-    @property
-    def done(self) -> float:
-        """0..1."""
-        timed = self.seconds / (60 * self.recipe.minutes) if self.recipe.minutes else 0.0
-        return min(1.0, max(self.step / self.recipe.steps, timed))
-
-    @property
-    def size(self) -> int:
-        """Side of the training pictures, pixels.
-
-        Small ones first, for many more of them; and cropped products look larger in training than they do
-        in use, which pictures smaller than those in use even out (FixRes, Touvron et al. 2019, arXiv
-        1906.06423).
-        """
-        return next(
-            (size for until, size in self.recipe.sizes if self.done < until), self.recipe.sizes[-1][1]
-        )
-
-    @property
-    def rate(self) -> float:
-        """Learning rate: linear warm-up, then a cosine down to zero."""
-        warm = min(1.0, (self.step + 1) / self.recipe.warmup)
-        return self.recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * self.done))
 
 
 def make_batches(
@@ -252,15 +177,16 @@ def train(
     measure: Callable[[torch.nn.Module], dict[str, float]],
     every: int = 500,
     compiled: bool = False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[torch.nn.Module, list[dict[str, Any]]]:
     """Train, or resume from `checkpoint`; returns the averaged model and the log of measurements.
 
-    `compiled` runs the image tower through torch.compile, which takes a C++ compiler. Ctrl-C writes the
-    checkpoint before it ends the run.
+    `compiled` runs the image tower through torch.compile, which takes a C++ compiler; `clock` tells the
+    seconds that the recipe's minutes are counted by. Ctrl-C writes the checkpoint before it ends the run.
     """
     device = next(model.parameters()).device
     torch.set_flush_denormal(True)
-    model.to(memory_format=torch.channels_last)
+    model.to(memory_format=memory_format(recipe.tower))
     average = AveragedModel(model)
     heads = classifiers(model).to(device)
     optimizer = _optimizer([model, heads], recipe)
@@ -309,11 +235,11 @@ def train(
         task = progress.add_task("", total=1000, completed=round(1000 * pace.done), shown="")
         try:
             while pace.done < 1:
-                begun = time.monotonic()
+                begun = clock()
                 losses.append(_step(model, heads, optimizer, next(stream), pace.rate, recipe, device))
                 pace.step += 1
                 _average(average, model, min(recipe.ema, (1 + pace.step) / (10 + pace.step)))
-                took = time.monotonic() - begun
+                took = clock() - begun
                 pace.seconds += took
                 shown = (
                     f"step {pace.step}, loss {np.mean(losses[-100:]):.3f}, {recipe.batch / took:.0f} images/s"
@@ -375,7 +301,7 @@ def _step(
     model.train()
     for group in optimizer.param_groups:
         group["lr"] = rate
-    images = batch.images.to(device, memory_format=torch.channels_last, non_blocking=True)
+    images = batch.images.to(device, memory_format=memory_format(recipe.tower), non_blocking=True)
     codes = batch.codes.to(device)
     embedding = model.encode_image(images)
     loss = classified(embedding, heads, codes, recipe.name_weights)

@@ -10,6 +10,7 @@ import open_clip
 import torch
 from safetensors.torch import load_file, save_file
 
+import services.encoder.towers  # noqa: F401  # its towers may be named
 from services.encoder.train.tokenizer import CONTEXT_LENGTH
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
@@ -62,6 +63,14 @@ def build(settings: dict[str, Any]) -> torch.nn.Module:
         **{key: value for key, value in settings["model_cfg"].items() if key != "custom_text"}
     )
     return model
+
+
+def memory_format(tower: str) -> torch.memory_format:
+    """How the tower trains fastest on a CPU: channels last, except where torch's own kernels fail at that.
+
+    Large depthwise kernels, as in FastViT, corrupt memory in torch 2.15's backward pass channels last.
+    """
+    return torch.contiguous_format if tower.startswith("fastvit") else torch.channels_last
 
 
 def encode_text(model: Any, tokens: torch.Tensor) -> torch.Tensor:

@@ -11,11 +11,12 @@ import pytest
 import torch
 from open_clip.loss import ClipLoss, SigLipLoss
 
-from services.encoder.train import loop
+from services.encoder.train import ablate, loop
 from services.encoder.train.data import Pictures
 from services.encoder.train.losses import MatchInfoNCE, MatchSigLip, alike, classified, named
 from services.encoder.train.measure import Measured, class_map, text_to_image, zero_shot_accuracy
 from services.encoder.train.model import build, config, encode_text, load_weights, save_weights
+from services.encoder.train.recipe import Pace, Recipe, further
 from services.encoder.train.render import make_product, view
 from services.encoder.train.shapes import SHAPES
 from services.encoder.train.titles import CATEGORIES, CATEGORY_NAMES, product_attributes
@@ -105,7 +106,7 @@ def tokenize(texts: list[str]) -> torch.Tensor:
     return torch.tensor([row + [0] * (CONTEXT_LENGTH - len(row)) for row in rows])
 
 
-RECIPE = loop.Recipe(
+RECIPE = Recipe(
     image_size=32,
     sizes=((1.0, 32),),
     steps=6,
@@ -118,7 +119,7 @@ RECIPE = loop.Recipe(
 )
 
 
-def run(checkpoint: Path, recipe: loop.Recipe = RECIPE, **changes: Any) -> tuple[torch.nn.Module, list[Any]]:
+def run(checkpoint: Path, recipe: Recipe = RECIPE, **changes: Any) -> tuple[torch.nn.Module, list[Any]]:
     torch.manual_seed(0)
     settings = config(
         tower="mobilenetv4_conv_small_050", image_size=32, vocabulary=64, width=64, layers=1, dim=32
@@ -156,12 +157,27 @@ def test_a_run_ends_with_its_minutes_and_keeps_count_of_them(tmp_path: Path) -> 
 
 
 def test_pictures_grow_and_the_rate_falls_with_steps_or_minutes_whichever_is_further_on() -> None:
-    recipe = loop.Recipe(steps=100, minutes=10, warmup=10, sizes=((0.5, 64), (0.8, 80), (1.0, 96)))
-    assert [loop.Pace(recipe, step).size for step in (0, 49, 50, 80, 100)] == [64, 64, 80, 96, 96]
-    assert loop.Pace(recipe, 20, seconds=360).size == 80
-    rates = [loop.Pace(recipe, step).rate for step in (0, 9, 50, 99, 100)]
+    recipe = Recipe(steps=100, minutes=10, warmup=10, sizes=((0.5, 64), (0.8, 80), (1.0, 96)))
+    assert [Pace(recipe, step).size for step in (0, 49, 50, 80, 100)] == [64, 64, 80, 96, 96]
+    assert Pace(recipe, 20, seconds=360).size == 80
+    rates = [Pace(recipe, step).rate for step in (0, 9, 50, 99, 100)]
     assert rates[0] < rates[2] < rates[1] and rates[3] < recipe.learning_rate / 100 and rates[4] == 0
-    assert loop.Pace(recipe, 20, seconds=600).done == 1
+    assert Pace(recipe, 20, seconds=600).done == 1
+
+
+def test_going_on_from_trained_weights_starts_at_the_size_used_with_words_and_a_gentler_rate() -> None:
+    recipe = further(Recipe(image_size=96))
+    assert Pace(recipe).size == 96
+    assert recipe.words_from < Recipe.words_from and recipe.learning_rate < Recipe.learning_rate
+
+
+@pytest.mark.parametrize("variant", ablate.VARIANTS, ids=lambda variant: variant.name)
+def test_every_variant_of_the_ablation_trains_and_is_measured(variant: ablate.Variant) -> None:
+    recipe = replace(ablate.common(0.01, 32), batch=16, **variant.changes)
+    data = tiny_data()
+    found = ablate.run(recipe, data, None, data, tokenize, vocabulary=64)
+    assert found["steps"] >= 1
+    assert 0 <= found["rendered.zero_shot_accuracy"] <= 1
 
 
 def test_words_take_part_from_their_share_of_the_run_on(tmp_path: Path) -> None:
