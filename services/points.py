@@ -87,17 +87,20 @@ def open_collection(store: VectorStore, encoder: Encoder, settings: Settings) ->
 
     One that exists keeps the measure it was created with, and whether it has patches. Raises
     `EncoderMismatch` if it is of another encoder, or if the settings ask for another measure by name,
-    `EncoderUnavailable` if a new one is to keep patches that the encoder cannot give; and what
-    `VectorStore.open` raises.
+    `EncoderUnavailable` if they ask for patches that the encoder cannot give; and what `VectorStore.open`
+    raises.
     """
     wanted = collection_meta(encoder, settings)
-    stored = store.meta()
-    if stored is not None:
-        distance = stored.distance if settings.measure == "auto" else wanted.distance
-        wanted = dataclasses.replace(wanted, distance=distance, patches=stored.patches)
-    elif wanted.patches:
+    if wanted.patches:
         check_tokens(encoder)
-    meta = store.open(wanted)
+    try:
+        meta = store.open(wanted)
+    except EncoderMismatch:
+        stored = store.meta()
+        if stored is None:
+            raise
+        distance = stored.distance if settings.measure == "auto" else wanted.distance
+        meta = store.open(dataclasses.replace(wanted, distance=distance, patches=stored.patches))
     check_encoder(meta, encoder)
     return meta
 

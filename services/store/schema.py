@@ -158,7 +158,7 @@ def check_layout(stored: CollectionMeta, asked: CollectionMeta) -> None:
         raise EncoderMismatch(
             f"The collection compares vectors by {stored.distance}, which cannot become {asked.distance}.",
             mend=f"Set VITRINE_MEASURE={stored.distance}, or index again while it is being served: "
-            f"VITRINE_MEASURE={asked.distance} vitrine index CATALOGUE --switch.",
+            f"vitrine index CATALOGUE --measure {asked.distance} --switch.",
             field="measure",
         )
     if stored.patches != asked.patches:
