@@ -7,7 +7,7 @@ lengths compare. The store computes it, over the multivectors that a collection 
 
 Tokens of a text are its words, each encoded alone; those of a picture its patches. Chosen on validation
 products (420 queries of all kinds over drawn products and as many over photos; shipped encoder): words
-alone did as well as words beside the whole text (recall@10 0.962, mAP 0.688 by both; 0.959 and 0.691
+alone did as well as words beside the whole text (recall@10 0.962, mAP 0.688 by both; 0.960 and 0.691
 without re-ranking). Patches of a picture beside other parts cost mAP (0.696 to 0.689 on photos), for they
 ask for all that is in it again, whatever the words said; so a picture takes part where it is all of the
 query, as "more like this" is.
