@@ -29,6 +29,7 @@ from services.catalogue.readers import Row
 from services.catalogue.rows import RowError
 from services.encoder.base import Encoder
 from services.encoder.device import pick_device
+from services.encoder.tokens import picture_tokens
 from services.errors import ImageError, InvalidInput, VitrineError
 from services.points import HASH, SOURCE, content_hash, make_points
 from services.settings import Settings
@@ -79,6 +80,7 @@ class Stages:
         seen: SeenIds,
         rejects: Rejects,
         tally: Tally,
+        patches: bool = False,
     ) -> None:
         self._base = base
         self._settings = settings
@@ -89,6 +91,8 @@ class Stages:
         self._seen = seen
         self._rejects = rejects
         self._tally = tally
+        #: Whether the collection keeps patches of the pictures.
+        self._patches = patches
         # Two batches on one core each are done sooner than one after the other on both; a GPU takes one
         # at a time.
         on_cpu = pick_device(settings.device).type == "cpu"
@@ -196,6 +200,7 @@ class Stages:
                 self._encoder,
                 [job.hash for job in batch],
                 [job.source for job in batch],
+                picture_tokens(self._encoder, [job.pixels for job in batch]) if self._patches else None,
             )
             for job in batch:
                 job.pixels = None

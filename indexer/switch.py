@@ -27,6 +27,7 @@ from indexer.worker import Progress, index_opened
 from services.carry import Carried, CarryOver, calibrate
 from services.catalogue.readers import Catalogue
 from services.encoder.base import Encoder, EncoderIdentity
+from services.encoder.tokens import check_tokens
 from services.errors import InvalidInput, NotFound, StoreLocked
 from services.points import check_encoder, collection_meta
 from services.settings import Settings
@@ -267,10 +268,15 @@ class _Change:
 
 
 def _wanted(meta: CollectionMeta | None, encoder: Encoder, settings: Settings) -> CollectionMeta:
-    """What to create the new collection with; unless it was said, the same encoder keeps its measure."""
+    """What to create the new collection with; unless it was said, the same encoder keeps its measure, and
+    any encoder patches. Raises `EncoderUnavailable` if it has none to keep."""
     wanted = collection_meta(encoder, settings)
     if meta is not None and _key(meta)[0] == _key(wanted)[0] and settings.measure == "auto":
         wanted = dataclasses.replace(wanted, distance=meta.distance)
+    if meta is not None and "late_interaction" not in settings.model_fields_set:
+        wanted = dataclasses.replace(wanted, patches=meta.patches)
+    if wanted.patches:
+        check_tokens(encoder)
     return wanted
 
 

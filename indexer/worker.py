@@ -68,7 +68,7 @@ def index_opened(
 ) -> Report:
     """As `index_catalogue`, for a catalogue that is open already."""
     started = time.perf_counter()
-    open_collection(store, encoder, settings)
+    meta = open_collection(store, encoder, settings)
     before = _signature(catalogue.path)
     tally, seen, stopped = Tally(), SeenIds(), threading.Event()
     patiently = Patience(stopped, patience)
@@ -93,6 +93,7 @@ def index_opened(
                 seen=seen,
                 rejects=rejects,
                 tally=tally,
+                patches=meta.patches,
             )
             pipeline = Pipeline(catalogue, stages.all(), stopped=stopped)
             threads = torch.get_num_threads()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from searcher.query import Kind
+from searcher.query import Kind, Rerank
 from services.catalogue.product import Product
 from services.encoder.base import Vectors
 from services.encoder.regions import Box
@@ -71,7 +71,8 @@ class AnsweredPart:
 @dataclass(frozen=True)
 class Answer:
     """One page of hits. `total` says how many results can be paged through, at most the window; `took`
-    milliseconds by stage: encode, retrieve, fuse, total."""
+    milliseconds by stage: encode, retrieve, fuse, rerank (if asked for), total; `rerank` by what the head of
+    the answer was ranked anew."""
 
     hits: list[ScoredHit]
     parts: list[AnsweredPart]
@@ -81,3 +82,4 @@ class Answer:
     fusion: str
     took: dict[str, float]
     explained: bool = False
+    rerank: Rerank | None = None

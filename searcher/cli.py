@@ -21,7 +21,7 @@ from searcher.box import parse_box
 from searcher.engine import open_engine
 from searcher.filters import parse_assignments
 from searcher.live import AnyEngine, open_live
-from searcher.query import Part, Query
+from searcher.query import Part, Query, check_rerank
 from searcher.weighted import weighted
 from services.catalogue.images import decode_image, read_image_bytes
 from services.errors import ImageError, InvalidInput, NotFound
@@ -76,6 +76,10 @@ def search(
     diversity: Annotated[
         float, typer.Option(help="From 0, the best matches, to 1, matches unlike each other.")
     ] = 0.0,
+    rerank: Annotated[
+        str | None,
+        typer.Option(help="late: rank the best anew by places in their pictures; the index must have them."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Search the collection from the command line.
@@ -95,7 +99,8 @@ def search(
         )
     parts = [_part(name, value, settings) for name, values in given for value in values]
     parts = parts if box is None else _boxed(parts, box)
-    query = Query(tuple(parts), filters, limit, fusion=fusion, diversity=diversity)
+    again = None if rerank is None else check_rerank(rerank)
+    query = Query(tuple(parts), filters, limit, fusion=fusion, diversity=diversity, rerank=again)
     query.check(settings)
     with closing(open_engine(settings)) as engine:
         answer = engine.search(query)
@@ -109,7 +114,8 @@ def search(
         console.print(results_table(answer) if answer.hits else Text("Nothing found."))
         console.print(
             Text(
-                f"{len(answer.hits)} of {answer.total} in {answer.took['total']:.0f} ms by {answer.fusion}",
+                f"{len(answer.hits)} of {answer.total} in {answer.took['total']:.0f} ms by {answer.fusion}"
+                + (", re-ranked" if answer.rerank else ""),
                 "dim",
             )
         )

@@ -14,6 +14,7 @@ from PIL.Image import Image
 from searcher.batching import Batcher
 from services.encoder.base import Encoder
 from services.encoder.regions import look_attentively
+from services.encoder.tokens import picture_tokens
 from services.store.base import Vector
 
 if TYPE_CHECKING:
@@ -79,6 +80,18 @@ class QueryEncoder:
             for pixels, mark in zip(prepared, marks, strict=True)
         ]
         return self._cached(keys, list(zip(images, prepared, marks, strict=True)), self._encode_pictures)
+
+    def tokens(self, image: Image) -> Vector:
+        """Unit patch tokens float32 [k, d] of one RGB picture. Raises `EncoderUnavailable` for an encoder
+        without patches."""
+        pixels = self.encoder.prepare(image)
+        key = "p" + hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
+        tokens = self._cache.get(key)
+        if tokens is None:
+            tokens = picture_tokens(self.encoder, [pixels])[0]
+            assert tokens is not None
+            self._cache.put(key, tokens)
+        return tokens
 
     def _encode_prepared(self, pixels: Sequence[torch.Tensor]) -> list[Vector]:
         import torch  # here, because `vitrine --help` should not wait for it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,9 @@ from searcher.encode import QueryEncoder
 from searcher.explain import Explainer
 from searcher.filters import check_key, without
 from searcher.fusion import Embeddings, Evidence, Fused, Fusion, composed, make_fusion, used
-from searcher.pictured import needs_picture, picture_of_part
-from searcher.query import Part, Query, clean_text, field_of
+from searcher.late import LateInteraction, refuse_without_patches
+from searcher.parts import PartEncoder
+from searcher.query import Part, Query, Rerank
 from searcher.retrieve import Candidates, PartVector, tiers
 from searcher.upsert import NewProduct, Upserted, refresh_calibration, upsert
 from searcher.vectors import VectorTable
@@ -25,11 +26,10 @@ from services.calibration import Calibration
 from services.catalogue.product import Product
 from services.encoder.base import Encoder
 from services.errors import InvalidInput, NotFound, StoreUnavailable, VitrineError
-from services.keywords import query_keywords
 from services.measures import comparable
 from services.points import HASH, SOURCE, check_encoder
 from services.settings import Settings
-from services.store.base import FIELDS, Filter, Point, VectorStore
+from services.store.base import FIELDS, Filter, Point, Vector, VectorStore
 
 #: Seconds after which another process may have changed the collection: its metadata is read again.
 _META_SECONDS = 10.0
@@ -62,6 +62,9 @@ class Engine:
             # Only a server can be changed by other processes.
             seconds=_VECTOR_SECONDS if settings.qdrant_url else None,
         )
+        self._parts = PartEncoder(self._queries, store, settings)
+        self._late = LateInteraction(self._queries, store)
+        self._patches = False
         self._explainer = Explainer(encoder, self._queries, store, settings)
         self._opened: _Opened | None = None
         self._calibration: Calibration | None = None
@@ -74,12 +77,16 @@ class Engine:
         clock = _Clock()
         query.check(self.settings)
         calibration = self._open()
-        parts, labels, examples = self._encode(query.parts)
+        if query.rerank and not self._patches:
+            raise refuse_without_patches()
+        encoded = self._parts.encode(query.parts)
+        parts, labels = encoded.vectors, encoded.labels
+        tokens = self._late.tokens(query.parts, encoded) if query.rerank else None
         clock.lap("encode")
-        filter = without(query.filter, examples)
+        filter = without(query.filter, tuple(encoded.examples))
         name = query.fusion or self.settings.fusion
         fusion = make_fusion(name, self.settings, self.encoder.identity, calibration.measure)
-        ranked, found, exhausted = self._rank(query, parts, filter, fusion, calibration, clock)
+        ranked, found, exhausted = self._rank(query, parts, tokens, filter, fusion, calibration, clock)
         total = found if exhausted else self.store.count(filter)
         hits = self._hits(ranked, labels)
         clock.lap("retrieve")
@@ -97,12 +104,14 @@ class Engine:
             fusion=used(name, fusion),
             took=clock.milliseconds(),
             explained=query.explain,
+            rerank=query.rerank,
         )
 
     def _rank(
         self,
         query: Query,
         parts: Sequence[PartVector],
+        tokens: Sequence[Vector | None] | None,
         filter: Filter | None,
         fusion: Fusion,
         calibration: Calibration,
@@ -130,6 +139,11 @@ class Engine:
             )
             # Equal scores are ordered by id, so that equal searches give equal pages.
             order = np.lexsort((np.array(tier.ids, dtype=np.str_), -fused.scores))
+            if tokens is not None and not found:
+                clock.lap("fuse")
+                order, scores = self._late.rerank(order, fused.scores, tier.ids, tokens, weights)
+                fused = replace(fused, scores=scores)
+                clock.lap("rerank")
             if query.diversity and not found:
                 order = diversify(order, fused.scores, tier.ids, self._table, calibration, query.diversity)
             page = order[max(query.offset - found, 0) : max(query.offset + query.limit - found, 0)]
@@ -149,10 +163,12 @@ class Engine:
         filter: Filter | None = None,
         fusion: str | None = None,
         diversity: float = 0.0,
+        rerank: Rerank | None = None,
     ) -> Answer:
         """Products like this one. Raises `NotFound` if it is not stored."""
         self.stored(product_id)
-        return self.search(Query((Part(product=product_id),), filter, limit, offset, fusion, diversity))
+        part = Part(product=product_id)
+        return self.search(Query((part,), filter, limit, offset, fusion, diversity, rerank=rerank))
 
     def product(self, product_id: str) -> Product:
         """The record of a stored product. Raises `NotFound`."""
@@ -259,65 +275,9 @@ class Engine:
                 # A worker has been at it.
                 self._table.forget()
                 self._calibration = calibration
+            self._patches = meta.patches
             self._opened = _Opened(calibration, time.monotonic() + _META_SECONDS)
             return calibration
-
-    def _encode(self, parts: Sequence[Part]) -> tuple[list[PartVector], list[str], tuple[str, ...]]:
-        texts = [
-            clean_text(part.text, field_of(part, index))
-            for index, part in enumerate(parts)
-            if part.text is not None
-        ]
-        text_vectors = iter(zip(texts, self._queries.texts(texts), strict=True))
-        examples = self._examples(parts)
-        pictured = [(index, part) for index, part in enumerate(parts) if needs_picture(part)]
-        image_vectors = iter(
-            self._queries.images(
-                [
-                    picture_of_part(
-                        part, examples.get(part.product or ""), self.settings, field_of(part, index)
-                    )
-                    for index, part in pictured
-                ],
-                [part.box is None and self.settings.photo_attention for _, part in pictured],
-            )
-        )
-        vectors, labels = [], []
-        for part in parts:
-            keywords = None
-            if part.text is not None:
-                text, vector = next(text_vectors)
-                keywords = query_keywords(text)
-                modality, label = "text", part.label or text
-            elif part.image is not None:
-                vector, modality, label = next(image_vectors), "image", part.label or "photo"
-            elif part.box is not None:
-                point = examples[str(part.product)]
-                vector, modality = next(image_vectors), "image"
-                label = part.label or str(point.payload.get("title") or point.id)
-            else:
-                point = examples[str(part.product)]
-                # A product with a picture is one part like a photo; its title would only repeat it.
-                stored = "image" if "image" in point.vectors else "title"
-                vector, modality = point.vectors[stored], "image" if stored == "image" else "text"
-                label = part.label or str(point.payload.get("title") or point.id)
-            vectors.append(PartVector(vector, modality, part.weight, keywords))
-            labels.append(label)
-        return vectors, labels, tuple(examples)
-
-    def _examples(self, parts: Sequence[Part]) -> dict[str, Point]:
-        wanted = {part.product: field_of(part, index) for index, part in enumerate(parts) if part.product}
-        if not wanted:
-            return {}
-        points = {point.id: point for point in self.store.fetch(list(wanted), vectors=True) if point.vectors}
-        for product_id, field in wanted.items():
-            if product_id not in points:
-                raise InvalidInput(
-                    f"There is no product '{product_id[:256]}' to search by.",
-                    mend="Give the id of an indexed product.",
-                    field=field,
-                )
-        return points
 
     def _hits(self, ranked: Sequence[_Ranked], labels: Sequence[str]) -> list[ScoredHit]:
         ids = [row.tier.ids[row.row] for row in ranked]
@@ -365,7 +325,7 @@ class _Clock:
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
-        self._spent[stage] += now - self._last
+        self._spent[stage] = self._spent.get(stage, 0.0) + now - self._last
         self._last = now
 
     def milliseconds(self) -> dict[str, float]:

@@ -16,7 +16,7 @@ import structlog
 
 from searcher.answer import Answer, StoredProduct
 from searcher.engine import Engine
-from searcher.query import Query
+from searcher.query import Query, Rerank
 from searcher.upsert import NewProduct, Upserted
 from services.carry import CarryOver, calibrate
 from services.catalogue.product import Product
@@ -92,10 +92,17 @@ class LiveEngine:
         filter: Filter | None = None,
         fusion: str | None = None,
         diversity: float = 0.0,
+        rerank: Rerank | None = None,
     ) -> Answer:
         return self._read(
             lambda engine: engine.similar(
-                product_id, limit=limit, offset=offset, filter=filter, fusion=fusion, diversity=diversity
+                product_id,
+                limit=limit,
+                offset=offset,
+                filter=filter,
+                fusion=fusion,
+                diversity=diversity,
+                rerank=rerank,
             )
         )
 

@@ -20,6 +20,8 @@ MAX_TEXT = 1000
 MAX_WEIGHT = 100.0
 
 Kind = Literal["text", "image", "product"]
+#: Ways to rank the head of an answer anew: `searcher.late`.
+Rerank = Literal["late"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Query:
     """What to search for.
 
     `fusion` None means the one of the settings; `diversity` from 0 (the most relevant products) to 1
-    (products unlike each other) is that of `searcher.diversity`; `explain` asks for heat maps.
+    (products unlike each other) is that of `searcher.diversity`; `explain` asks for heat maps, `rerank`
+    for the best results to be ranked anew, which a collection with patches can do.
     """
 
     parts: tuple[Part, ...]
@@ -61,6 +64,7 @@ class Query:
     fusion: str | None = None
     diversity: float = 0.0
     explain: bool = False
+    rerank: Rerank | None = None
 
     def check(self, settings: Settings) -> None:
         """Raise `InvalidInput`, naming field and mend, for a query that makes no sense or is too large."""
@@ -73,6 +77,8 @@ class Query:
                 mend="Use a number from 0 (the most relevant) to 1 (unlike each other).",
                 field="diversity",
             )
+        if self.rerank is not None:
+            check_rerank(self.rerank)
         if not self.parts:
             raise InvalidInput(
                 "The query is empty.", mend="Give a text, an image or a product to search by.", field="parts"
@@ -91,6 +97,15 @@ class Query:
                 mend="Give at least one part with a positive weight.",
                 field="parts",
             )
+
+
+def check_rerank(name: str) -> Rerank:
+    """The name of a way to re-rank. Raises `InvalidInput` for any other."""
+    if name != "late":
+        raise InvalidInput(
+            f"There is no re-ranking '{name[:64]}'.", mend="Use late, or leave it out.", field="rerank"
+        )
+    return "late"
 
 
 def field_of(part: Part, index: int) -> str:

@@ -15,6 +15,7 @@ from services.calibration import SAMPLE, Calibration, sample_calibration
 from services.catalogue.images import decode_image, is_data_uri
 from services.catalogue.product import Product
 from services.encoder.base import Encoder
+from services.encoder.tokens import picture_tokens
 from services.errors import InvalidInput, VitrineError
 from services.points import content_hash, make_points, open_collection
 from services.settings import Settings
@@ -59,7 +60,7 @@ def upsert(store: VectorStore, encoder: Encoder, settings: Settings, items: Sequ
 
     A product that cannot be used is refused by itself. Raises `EncoderMismatch`, `StoreUnavailable`.
     """
-    open_collection(store, encoder, settings)
+    meta = open_collection(store, encoder, settings)
     done = Upserted()
     good: list[NewProduct] = []
     prepared: list[torch.Tensor | None] = []
@@ -80,6 +81,7 @@ def upsert(store: VectorStore, encoder: Encoder, settings: Settings, items: Sequ
         encoder,
         [content_hash(item.product, item.image, encoder.identity) for item in good],
         [_shown(item, settings) for item in good],
+        picture_tokens(encoder, prepared) if meta.patches else None,
     )
     if points:
         store.upsert(points)

@@ -19,6 +19,7 @@ from services.calibration import sample_calibration
 from services.catalogue.images import decode_image, read_resolved
 from services.catalogue.product import Product
 from services.encoder.base import Encoder
+from services.encoder.tokens import picture_tokens
 from services.errors import StoreUnavailable, VitrineError
 from services.points import HASH, INDEXED_AT, SOURCE, content_hash, make_points
 from services.settings import Settings
@@ -219,7 +220,9 @@ class CarryOver:
         identity = self._encoder.identity
         hashes = [content_hash(one, picture, identity) for one, picture in zip(products, data, strict=True)]
         sources = [point.payload.get(SOURCE) for point in old]
-        points = make_points(products, images, self._encoder, hashes, sources)
+        meta = self._new.meta()
+        patches = picture_tokens(self._encoder, prepared) if meta is not None and meta.patches else None
+        points = make_points(products, images, self._encoder, hashes, sources, patches)
         for new, before in zip(points, old, strict=True):
             # As old as its record, lest it should seem newer than a change that comes next.
             new.payload |= {FROM: _hash(before), INDEXED_AT: _time(before)}

@@ -15,6 +15,7 @@ import numpy as np
 
 from services.catalogue.product import Product
 from services.encoder.base import Encoder, EncoderIdentity, Vectors
+from services.encoder.tokens import check_tokens
 from services.errors import EncoderMismatch
 from services.keywords import VERSION, product_keywords
 from services.measures import Measure
@@ -41,11 +42,13 @@ def make_points(
     encoder: Encoder,
     hashes: Sequence[str],
     sources: Sequence[str | None],
+    patches: Sequence[Vectors | None] | None = None,
 ) -> list[Point]:
     """Points of products whose pictures are encoded already; titles are encoded here, in one batch.
 
     `image_vectors` holds float32 [d] or None for a product without picture; `sources` the resolved
-    picture (absolute path, URL or data URI), from which the service shows it.
+    picture (absolute path, URL or data URI), from which the service shows it; `patches` float32 [k, d], for
+    a collection that keeps them.
     """
     titled = [index for index, product in enumerate(products) if product.title]
     titles: Vectors = encoder.encode_texts([products[index].title for index in titled])
@@ -61,7 +64,8 @@ def make_points(
         payload = product.payload() | {HASH: hashes[index], INDEXED_AT: now}
         if sources[index] is not None:
             payload[SOURCE] = sources[index]
-        points.append(Point(product.id, vectors, payload, product_keywords(product)))
+        own = patches[index] if patches is not None else None
+        points.append(Point(product.id, vectors, payload, product_keywords(product), own))
     return points
 
 
@@ -74,16 +78,21 @@ def collection_meta(encoder: Encoder, settings: Settings) -> CollectionMeta:
         encoder=encoder.identity.as_dict(),
         keywords=VERSION,
         distance=own if settings.measure == "auto" else settings.measure,
+        patches=settings.late_interaction,
     )
 
 
 def open_collection(store: VectorStore, encoder: Encoder, settings: Settings) -> CollectionMeta:
     """Open the collection to write this encoder's vectors to it, creating it if absent.
 
-    One that exists keeps the measure it was created with. Raises `EncoderMismatch` if it is of another
-    encoder, or if the settings ask for another measure by name; and what `VectorStore.open` raises.
+    One that exists keeps the measure it was created with, and whether it has patches. Raises
+    `EncoderMismatch` if it is of another encoder, or if the settings ask for another measure by name,
+    `EncoderUnavailable` if they ask for patches that the encoder cannot give; and what `VectorStore.open`
+    raises.
     """
     wanted = collection_meta(encoder, settings)
+    if wanted.patches:
+        check_tokens(encoder)
     try:
         meta = store.open(wanted)
     except EncoderMismatch:

@@ -61,6 +61,11 @@ class Settings(BaseSettings):
         description="How a new collection compares vectors; auto: as its encoder is made for. "
         "A collection keeps its own.",
     )
+    late_interaction: bool = Field(
+        False,
+        description="Whether a new collection keeps patches of its pictures, so that searches can be "
+        "re-ranked by them (rerank=late). A collection keeps its own choice.",
+    )
 
     # Pictures
     max_image_pixels: int = Field(

@@ -35,6 +35,7 @@ _FORM_FIELDS = (
     "fusion",
     "diversity",
     "explain",
+    "rerank",
 )
 
 
@@ -219,6 +220,7 @@ def _query(
         request.fusion,
         request.diversity,
         request.explain,
+        request.rerank,
     )
 
 

@@ -23,6 +23,7 @@ from searcher.api.routes_search import (
     Offset,
     PriceMax,
     PriceMin,
+    RerankBy,
     Tags,
 )
 from searcher.api.schemas import (
@@ -117,11 +118,12 @@ async def get_similar(
     price_max: PriceMax = None,
     fusion: FusionName = None,
     diversity: Diversity = 0.0,
+    rerank: RerankBy = None,
 ) -> Response:
     """Compares by the picture, or by the title of a product without one. The product itself is left out."""
     context = context_of(request)
     wanted, root = id_of(request, product_id), root_of(request)
-    declared = ("limit", "offset", "fusion", "diversity")
+    declared = ("limit", "offset", "fusion", "diversity", "rerank")
     filter = filter_of_address(request.query_params.multi_items(), declared)
 
     def work() -> tuple[dict[str, float], Response]:
@@ -132,6 +134,7 @@ async def get_similar(
             filter=filter,
             fusion=fusion or None,
             diversity=diversity,
+            rerank=rerank,
         )
         return answer.took, json_response(answer_json(answer, root))
 

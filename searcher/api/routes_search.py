@@ -22,6 +22,7 @@ from searcher.api.reading import (
 from searcher.api.schemas import (
     DEFAULT_LIMIT,
     DIVERSITY,
+    RERANK,
     FacetsAnswer,
     FusionsAnswer,
     SearchAnswer,
@@ -29,6 +30,7 @@ from searcher.api.schemas import (
 )
 from searcher.fusion import fusion_names
 from searcher.query import Query as SearchQuery
+from searcher.query import Rerank
 
 router = APIRouter(tags=["search"])
 
@@ -41,6 +43,7 @@ Limit = Annotated[int, Query(description="Results wanted.", examples=[24])]
 Offset = Annotated[int, Query(description="Results to skip.", examples=[0])]
 FusionName = Annotated[str | None, Query(description="How parts and fields are combined; see /fusions.")]
 Diversity = Annotated[float, Query(description=DIVERSITY, examples=[0.5])]
+RerankBy = Annotated[Rerank | None, Query(description=RERANK)]
 
 
 @router.post(
@@ -116,6 +119,7 @@ async def get_search(
     explain: Annotated[
         bool, Query(description="Whether hits come with heat maps.", examples=[False])
     ] = False,
+    rerank: RerankBy = None,
 ) -> Response:
     """For links and simple clients: words as `q`, examples as `like`, or both.
 
@@ -124,10 +128,10 @@ async def get_search(
     """
     items = request.query_params.multi_items()
     settings = context_of(request).settings
-    declared = ("q", "not", "like", "unlike", "limit", "offset", "fusion", "diversity", "explain")
+    declared = ("q", "not", "like", "unlike", "limit", "offset", "fusion", "diversity", "explain", "rerank")
     filter = filter_of_address(items, declared)
     parts = parts_of_address(q, without or (), like or (), unlike or (), settings)
-    query = SearchQuery(parts, filter, limit, offset, fusion or None, diversity, explain)
+    query = SearchQuery(parts, filter, limit, offset, fusion or None, diversity, explain, rerank)
     return await _search(request, lambda: query)
 
 

@@ -32,6 +32,12 @@ DIVERSITY = (
     "(MMR over the best 200)."
 )
 
+#: What `rerank` says, wherever it is given.
+RERANK = (
+    "`late`: the best 100 are ranked anew by late interaction, words and patches of a photo against patches "
+    "of the pictures (MaxSim); only for collections indexed with VITRINE_LATE_INTERACTION=true."
+)
+
 _VALUE = {"type": ["string", "number", "boolean"]}
 _FILTER = {
     "anyOf": [
@@ -90,6 +96,7 @@ class SearchRequest(BaseModel):
     fusion: StrictStr | None = Field(None, description="How parts and fields are combined; see /fusions.")
     diversity: StrictFloat = Field(0.0, description=DIVERSITY)
     explain: StrictBool = Field(False, description="Whether hits come with heat maps; the first 20 do.")
+    rerank: Literal["late"] | None = Field(None, description=RERANK)
 
 
 class SearchForm(BaseModel):
@@ -114,6 +121,7 @@ class SearchForm(BaseModel):
     fusion: str | None = Field(None, description="How parts and fields are combined; see /fusions.")
     diversity: float = Field(0.0, description=DIVERSITY)
     explain: bool = Field(False, description="Whether hits come with heat maps; the first 20 do.")
+    rerank: Literal["late"] | None = Field(None, description=RERANK)
 
 
 class ProductRecord(Product):
@@ -166,7 +174,10 @@ class SearchAnswer(BaseModel):
     limit: int
     offset: int
     fusion: str
-    took_ms: dict[str, float] = Field(description="Milliseconds by stage: encode, retrieve, fuse, total.")
+    rerank: Literal["late"] | None = Field(None, description="How the best were ranked anew, if asked to.")
+    took_ms: dict[str, float] = Field(
+        description="Milliseconds by stage: encode, retrieve, fuse, rerank if asked for, total."
+    )
 
 
 class RejectedOut(BaseModel):
@@ -280,5 +291,6 @@ def answer_json(answer: Answer, root: str = "") -> dict[str, Any]:
         "limit": answer.limit,
         "offset": answer.offset,
         "fusion": answer.fusion,
+        **({"rerank": answer.rerank} if answer.rerank else {}),
         "took_ms": {stage: round(milliseconds, 3) for stage, milliseconds in answer.took.items()},
     }

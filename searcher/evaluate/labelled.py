@@ -101,13 +101,23 @@ def _every_other(titles: Iterator[str], rng: random.Random) -> list[str]:
     return [title if rng.random() < 0.5 else "" for title in titles]
 
 
+def drawn_pictures(split: Split, cache: Path) -> list[Image.Image]:
+    """The pictures of `drawn_pool`, in its order."""
+    first, count = GROUPS[split]
+    return [Image.fromarray(picture) for picture in _pictures(range(first, first + count), cache)]
+
+
+def photo_pictures(split: Split, folder: Path) -> list[Image.Image]:
+    """The pictures of `photo_pool`, in its order."""
+    return [load(photo.path) for photo in read_photos(folder) if photo.split == split]
+
+
 def drawn_pool(split: Split, encoder: Encoder, cache: Path) -> Pool:
     """Rendered products of a split, one picture each; half have a title, three in ten a Chinese one."""
     first, count = GROUPS[split]
     seeds = range(first, first + count)
-    pixels = _pictures(seeds, cache)
     variants = [variant for seed in seeds for variant in _group(seed)]
-    images = features(encoder, [Image.fromarray(picture) for picture in pixels], "looking at products")
+    images = features(encoder, drawn_pictures(split, cache), "looking at products")
     rng = random.Random(f"titles-{split}")
     titles = _every_other((make_title(one.product.attributes, rng)[0] for one in variants), rng)
     ids = [f"{number}-{variant.id}" for number, variant in enumerate(variants)]
@@ -118,7 +128,7 @@ def drawn_pool(split: Split, encoder: Encoder, cache: Path) -> Pool:
 def photo_pool(split: Split, encoder: Encoder, folder: Path) -> Pool:
     """The photos of a split, a folder with `products.csv`; half of them have their made title."""
     photos = [photo for photo in read_photos(folder) if photo.split == split]
-    images = features(encoder, [load(photo.path) for photo in photos], "looking at photos")
+    images = features(encoder, photo_pictures(split, folder), "looking at photos")
     facts: dict[str, Facts] = {}
     for photo in photos:
         family = photo.attributes.family

@@ -83,14 +83,7 @@ class DualEncoder(ABC):
 
     def encode_prepared(self, pixels: torch.Tensor) -> Vectors:
         """Pictures from `prepare`, stacked: float32 [n, 3, height, width] -> L2-normalised float32 [n, d]."""
-        if pixels.ndim != 4 or pixels.shape[1] != 3:
-            raise InvalidInput(
-                f"Prepared pictures must have the shape [n, 3, height, width], not {list(pixels.shape)}.",
-                mend="Stack what prepare() returns.",
-                field="pixels",
-            )
-        starts = range(0, len(pixels), self.batch_size)
-        return self._run(self._image_features, (pixels[start : start + self.batch_size] for start in starts))
+        return self._run(self._image_features, self._stacked_batches(pixels))
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """RGB pictures -> L2-normalised float32 [n, d]; n may be 0."""
@@ -124,6 +117,10 @@ class DualEncoder(ABC):
         if not images:
             return self._run(self._patch_features, [self._blank()])[:0]
         return self._run(self._patch_features, self._prepared_batches(images))
+
+    def encode_prepared_patches(self, pixels: torch.Tensor) -> Vectors:
+        """As `encode_patches`, of pictures from `prepare`, stacked, at least one: float32 [n, 3, h, w]."""
+        return self._run(self._patch_features, self._stacked_batches(pixels))
 
     # What a subclass gives
 
@@ -163,6 +160,16 @@ class DualEncoder(ABC):
     def _prepared_batches(self, images: Sequence[Image.Image]) -> Iterator[torch.Tensor]:
         for batch in _batches(images, self.batch_size):
             yield torch.stack([self.prepare(image) for image in batch])
+
+    def _stacked_batches(self, pixels: torch.Tensor) -> Iterator[torch.Tensor]:
+        if pixels.ndim != 4 or pixels.shape[1] != 3:
+            raise InvalidInput(
+                f"Prepared pictures must have the shape [n, 3, height, width], not {list(pixels.shape)}.",
+                mend="Stack what prepare() returns.",
+                field="pixels",
+            )
+        starts = range(0, len(pixels), self.batch_size)
+        return (pixels[start : start + self.batch_size] for start in starts)
 
     @contextmanager
     def _arithmetic(self) -> Iterator[None]:

@@ -36,10 +36,10 @@ def fine_patches(encoder: Encoder, image: Image.Image) -> Vectors:
     rows, columns = plain.shape[1:3]
     down, across = _shifts(rows), _shifts(columns)
     if (down, across) == (1, 1):
-        return _coarser(plain[0])
+        return coarser(plain[0])
     moved = _moved(square, (rows, columns), (down, across))
     patches = encoder.encode_patches(moved).reshape(down, across, rows, columns, -1)
-    return _coarser(patches.transpose(2, 0, 3, 1, 4).reshape(rows * down, columns * across, -1))
+    return coarser(patches.transpose(2, 0, 3, 1, 4).reshape(rows * down, columns * across, -1))
 
 
 def resized(values: Vectors, shape: tuple[int, int]) -> Vectors:
@@ -67,7 +67,9 @@ def _moved(square: Image.Image, grid: tuple[int, int], shifts: tuple[int, int]) 
     return [padded.crop((left, top, left + side, top + side)) for top in tops for left in lefts]
 
 
-def _coarser(patches: Vectors) -> Vectors:
+def coarser(patches: Vectors) -> Vectors:
+    """A grid of unit vectors float32 [rows, columns, d] with at most `MOST` rows and columns, neighbours
+    averaged where it has more."""
     rows, columns = (range(0, count, math.ceil(count / MOST)) for count in patches.shape[:2])
     if len(rows) < patches.shape[0] or len(columns) < patches.shape[1]:
         summed = np.add.reduceat(np.add.reduceat(patches, list(rows), 0), list(columns), 1)

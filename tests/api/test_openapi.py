@@ -160,6 +160,7 @@ async def test_the_documented_form_is_the_form(shop, document):
         "offset": "0",
         "fusion": "mean",
         "diversity": "0.5",
+        "rerank": "",
     }
     assert set(schema["properties"]) == set(values)
     files = {name: ("a.png", value) if name == "image" else (None, value) for name, value in values.items()}
@@ -180,4 +181,5 @@ async def test_the_documented_product_is_the_product(document):
         "fusion",
         "diversity",
         "explain",
+        "rerank",
     }

@@ -562,3 +562,18 @@ def test_products_from_before_keywords_get_them_at_the_next_run_without_being_en
     assert {name: point.payload for name, point in after.items()} == before
     assert shop.store.meta().keywords == VERSION
     assert refresh_keywords(shop.store) == 0
+
+
+def test_a_collection_of_that_setting_keeps_patches_of_every_picture(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop(12, late_interaction=True)
+    shop.index()
+    points = {one.id: one for one in shop.store.fetch(list(shop.rows), vectors=True, patches=True)}
+    assert len(points) == 12
+    for name, point in points.items():
+        assert (point.patches is not None) == ("image" in point.vectors), name
+    shop.picture("p1", 200)
+    shop.index()
+    changed = shop.store.fetch(["p1", "p2"], patches=True)
+    assert changed[0].patches is not None and points["p1"].patches is not None
+    assert np.abs(changed[0].patches - points["p1"].patches).max() > 0.01
+    np.testing.assert_array_equal(changed[1].patches, points["p2"].patches)

@@ -121,6 +121,18 @@ def test_examples_pictures_and_words_are_wanted_or_not_with_weights(stocked, tmp
     assert not {"p0", "p1", "p2"} & {hit["id"] for hit in answer["hits"]}
 
 
+def test_the_best_are_ranked_anew_where_the_index_has_patches(settings, tiny_encoder, monkeypatch):
+    monkeypatch.setenv("VITRINE_LATE_INTERACTION", "true")
+    get_settings.cache_clear()
+    engine = Engine(get_settings(), tiny_encoder, open_store(get_settings()))
+    engine.upsert(items())
+    engine.close()
+    answer = json.loads(call("red mug", "--rerank", "late", "--json"))
+    assert answer["rerank"] == "late" and answer["took_ms"]["rerank"] > 0
+    assert "rerank" not in json.loads(call("red mug", "--json"))
+    assert call("red mug", "--rerank", "late").splitlines()[-1].endswith(", re-ranked")
+
+
 def test_control_characters_of_titles_stay_out_of_the_terminal(stocked):
     output = call("red", "--filter", "id=evil")
     assert "\x1b" not in output and "\x07" not in output
@@ -146,6 +158,8 @@ def test_nothing_found(stocked):
         (["mug", "--like", "p0^0"], "like"),
         (["mug", "--not-image", "missing.png"], "--not-image"),
         (["mug", "--diversity", "2"], "diversity"),
+        (["mug", "--rerank", "late"], "rerank"),
+        (["mug", "--rerank", "magic"], "rerank"),
         ([word for _ in range(17) for word in ("--image", "missing.png")], "parts"),
         ([" "], "text"),
     ],

@@ -11,6 +11,7 @@ import csv
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -365,6 +366,33 @@ def test_the_measure_is_changed_while_the_encoder_stays(shop: Shop) -> None:
     engine.close()
     # Another encoder is for cosines, and brings them back.
     assert shop.change("b").new == shop.target
+
+
+def test_patches_come_with_a_switch_and_stay_with_the_next_encoder(shop: Shop) -> None:
+    shop.change("a")
+    settings, shop.settings = shop.settings, shop.settings.model_copy(update={"late_interaction": True})
+    assert shop.change("a", catalogue=False).switched
+    shop.settings = settings  # nothing is said any more
+    assert not shop.change("a").switched
+    for encoder in "ab":
+        assert shop.change(encoder, catalogue=False).switched == (encoder == "b")
+        store = open_store(served(settings))
+        meta = store.meta()
+        assert meta is not None and meta.patches
+        store.open(meta)
+        points, _ = store.scroll(limit=100, vectors=True, patches=True)
+        store.close()
+        for point in points:
+            assert (point.patches is not None) == ("image" in point.vectors), point.id
+        engine = shop.engine()
+        engine.look()
+        assert engine.search(replace(QUERY, rerank="late")).rerank == "late"
+        engine.close()
+    shop.settings = settings.model_copy(update={"late_interaction": False})
+    assert shop.change("b", catalogue=False).switched
+    store = open_store(served(settings))
+    assert not store.meta().patches
+    store.close()
 
 
 def test_products_whose_picture_is_gone_stop_the_switch_unless_it_may_lose_them(shop: Shop) -> None:
