@@ -1,4 +1,4 @@
-"""What the hand-made methods have in common: numpy on the CPU, and an answer for pictures they see nothing in."""
+"""What the hand-made methods share: numpy on the CPU, and an answer for pictures they see nothing in."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _EXAMPLES = "timm:resnet10t, timm:vgg11_bn, torchvision:resnet18 or torchvision:
 
 
 def make_trunk(name: str) -> nn.Sequential:
-    """The stages of `timm:NAME` or `torchvision:NAME` with fresh weights: pixels [n, 3, s, s] -> map [n, c, h, w].
+    """The stages of `timm:NAME` or `torchvision:NAME`, fresh: pixels [n, 3, s, s] -> map [n, c, h, w].
 
     A stage is what works at one resolution. Raises `InvalidInput` (field trunk).
     """
