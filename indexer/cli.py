@@ -49,11 +49,16 @@ def index(
     ] = None,
     collection: Annotated[str | None, typer.Option(help="Collection to index into.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Encoder to index with.")] = None,
+    measure: Annotated[
+        str | None,
+        typer.Option(help="How a new collection compares vectors: auto, cosine, euclid or dot."),
+    ] = None,
     switch: Annotated[
         bool,
         typer.Option(
             "--switch",
-            help="Change the encoder of a collection while it is served: build a new one, then switch to it.",
+            help="Change the encoder or measure of a collection while it is served: build a new one, then "
+            "switch to it.",
         ),
     ] = False,
     keep_old: Annotated[
@@ -77,7 +82,7 @@ def index(
     Exit code: 0 all is indexed; 1 some rows were rejected, or --prune was refused; 2 nothing could be
     done; 130 interrupted.
     """
-    given = {"collection": collection, "encoder": encoder, "batch_size": batch_size}
+    given = {"collection": collection, "encoder": encoder, "measure": measure, "batch_size": batch_size}
     given = {name: value for name, value in given.items() if value is not None}
     # Made anew rather than copied, so that what is given is validated.
     settings = Settings(**given) if given else get_settings()  # type: ignore[arg-type]
@@ -97,8 +102,8 @@ def index(
             run_switch(settings, opened, keep_old=keep_old, lossy=lossy, grace=grace, as_json=as_json)
         )
     if watch:
-        raise typer.Exit(_watch(catalogue, settings, encoder, mapping, images, prune, as_json))
-    settings = _served(settings, encoder)
+        raise typer.Exit(_watch(catalogue, settings, encoder, measure, mapping, images, prune, as_json))
+    settings = _served(settings, encoder, measure)
     raise typer.Exit(
         exit_code(
             run_index(catalogue, settings, mapping=mapping, images=images, prune=prune, as_json=as_json)
@@ -106,12 +111,12 @@ def index(
     )
 
 
-def _served(settings: Settings, encoder: str | None = None) -> Settings:
-    """The settings for the collection that is served; `encoder` is kept if it was given, to be checked."""
+def _served(settings: Settings, encoder: str | None, measure: str | None) -> Settings:
+    """The settings for the collection that is served; what was given is kept, to be checked."""
     from services.store.alias import served
 
-    now = served(settings)
-    return now if encoder is None else now.model_copy(update={"encoder": encoder})
+    given = {"encoder": encoder, "measure": measure}
+    return served(settings).model_copy(update={key: value for key, value in given.items() if value})
 
 
 def run_index(
@@ -183,6 +188,7 @@ def _watch(
     path: Path,
     named: Settings,
     wanted: str | None,
+    measure: str | None,
     mapping: Mapping[str, str],
     images: Path | None,
     prune: bool,
@@ -190,7 +196,7 @@ def _watch(
 ) -> int:
     """Index at every change until interrupted; a catalogue that is broken for a while is waited out.
 
-    Follows the collection if its encoder is changed meanwhile, unless one was `wanted`.
+    Follows the collection if its encoder or measure is changed meanwhile, unless one was given.
     """
     from indexer.watch import changes
     from services.catalogue.readers import open_catalogue
@@ -199,13 +205,13 @@ def _watch(
     catalogue = open_catalogue(path, mapping=mapping, images=images)
     first = True
     try:
-        settings = _served(named, wanted)
+        settings = _served(named, wanted, measure)
         encoder = _load_encoder(settings)
         for _ in changes(catalogue, ignore=settings.data_dir):
             try:
                 if not first:
                     catalogue = open_catalogue(path, mapping=mapping, images=images)
-                    if (now := _served(named, wanted)) != settings:
+                    if (now := _served(named, wanted, measure)) != settings:
                         settings, encoder = now, _load_encoder(now)
                 _run(catalogue, settings, encoder, prune, as_json)
             except VitrineError as error:

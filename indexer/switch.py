@@ -1,4 +1,5 @@
-"""Change the encoder of a collection that is being served: build a new one beside it, then switch.
+"""Change the encoder or the measure of a collection that is being served: build a new one beside it, then
+switch.
 
 The old collection is searched and written to all the while. An interrupted run leaves it as it is, and the
 same command goes on with what is built already. See `services.carry` for which of two records counts.
@@ -83,9 +84,9 @@ def change_encoder(
     """Serve the collection that the settings name with this encoder, built from a catalogue and from what
     is stored, or from the latter alone.
 
-    With no collection yet, or one of this encoder already, the catalogue is simply indexed. Raises
-    `NotFound` if there is neither collection nor catalogue, `StoreLocked` if the new collection is being
-    built by another process, or the old one is open in one and there is no catalogue to build from,
+    With no collection yet, or one of this encoder and measure already, the catalogue is simply indexed.
+    Raises `NotFound` if there is neither collection nor catalogue, `StoreLocked` if the new collection is
+    being built by another process, or the old one is open in one and there is no catalogue to build from,
     `InvalidInput` if products cannot be carried over, and what `index_opened` raises.
     """
     with closing(open_alias(settings)) as alias:
@@ -93,7 +94,8 @@ def change_encoder(
         old = open_store(settings.model_copy(update={"collection": live}))
         with closing(old):
             meta = old.meta()
-            if meta is None or EncoderIdentity.from_dict(meta.encoder).same_space(encoder.identity):
+            wanted = _wanted(meta, encoder, settings)
+            if meta is None or _key(meta) == _key(wanted):
                 if catalogue is None and meta is None:
                     raise NotFound(
                         f"There is no collection '{settings.collection}' yet.",
@@ -104,7 +106,7 @@ def change_encoder(
                 if catalogue is not None:
                     done.report = _index(catalogue, settings, live, encoder, old, progress)
                 return done
-            change = _Change(settings, encoder, plan, alias, old, meta, say)
+            change = _Change(settings, encoder, plan, alias, old, meta, wanted, say)
             return change.run(catalogue, progress)
 
 
@@ -117,6 +119,7 @@ class _Change:
         alias: Alias,
         old: VectorStore,
         meta: CollectionMeta,
+        wanted: CollectionMeta,
         say: Callable[[str], None],
     ) -> None:
         self._settings = settings
@@ -125,9 +128,12 @@ class _Change:
         self._alias = alias
         self._old = old
         self._meta = meta
+        self._wanted = wanted
         self._say = say
         self._patiently = Patience(threading.Event())
-        self._target = collection_for(settings.collection, encoder.identity.as_dict())
+        self._target = collection_for(
+            settings.collection, wanted.encoder, distance=wanted.distance, patches=wanted.patches
+        )
         self._done = Switch(alias.read().live, self._target, old_kept=plan.keep_old)
 
     def run(self, catalogue: Catalogue | None, progress: Progress | None) -> Switch:
@@ -186,7 +192,7 @@ class _Change:
         new = self._store(self._target)
         if draft is None or draft.collection != self._target:
             new.drop()  # one that was kept after a change back is out of date
-        check_encoder(new.open(collection_meta(self._encoder)), self._encoder)
+        check_encoder(new.open(self._wanted), self._encoder)
         return new
 
     def _begin(self, new: VectorStore) -> Draft:
@@ -258,6 +264,20 @@ class _Change:
 
     def _store(self, collection: str) -> VectorStore:
         return open_store(self._settings.model_copy(update={"collection": collection}))
+
+
+def _wanted(meta: CollectionMeta | None, encoder: Encoder, settings: Settings) -> CollectionMeta:
+    """What to create the new collection with; unless it was said, the same encoder keeps its measure."""
+    wanted = collection_meta(encoder, settings)
+    if meta is not None and _key(meta)[0] == _key(wanted)[0] and settings.measure == "auto":
+        wanted = dataclasses.replace(wanted, distance=meta.distance)
+    return wanted
+
+
+def _key(meta: CollectionMeta) -> tuple[tuple[str, str, int], str, bool]:
+    """What collections that can take each other's place have in common."""
+    encoder = EncoderIdentity.from_dict(meta.encoder)
+    return (encoder.weights, encoder.preprocess, encoder.dim), meta.distance, meta.patches
 
 
 def _index(

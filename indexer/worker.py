@@ -21,7 +21,7 @@ from services.calibration import sample_calibration
 from services.catalogue.images import make_client
 from services.catalogue.readers import Catalogue, open_catalogue
 from services.encoder.base import Encoder
-from services.points import check_encoder, collection_meta, refresh_keywords
+from services.points import open_collection, refresh_keywords
 from services.settings import Settings
 from services.store.base import VectorStore
 
@@ -68,7 +68,7 @@ def index_opened(
 ) -> Report:
     """As `index_catalogue`, for a catalogue that is open already."""
     started = time.perf_counter()
-    check_encoder(store.open(collection_meta(encoder)), encoder)
+    open_collection(store, encoder, settings)
     before = _signature(catalogue.path)
     tally, seen, stopped = Tally(), SeenIds(), threading.Event()
     patiently = Patience(stopped, patience)

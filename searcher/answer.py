@@ -14,7 +14,7 @@ from services.encoder.regions import Box
 @dataclass(frozen=True)
 class HitWeight:
     """What one query part had to say about one field of a hit: its weight (negative parts: <= 0) and the
-    raw cosine, or for keywords `services.keywords.similarity`."""
+    raw similarity in the collection's measure, or for keywords `services.keywords.similarity`."""
 
     part: int
     label: str

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from searcher.vectors import VectorTable
 from services.calibration import LIKE, Calibration
+from services.measures import similarity
 from services.store.base import VECTORS
 
 Rows = npt.NDArray[np.intp]
@@ -66,19 +67,19 @@ def mmr(relevance: Doubles, alike: Doubles, diversity: float) -> Rows:
 
 
 def likeness(ids: Sequence[str], table: VectorTable, calibration: Calibration) -> Doubles:
-    """How alike stored products are, float64 [n, n]: the mean cosine of the fields that both have, each in
-    standard deviations above chance, so that pictures and titles count alike; chance (0) where they share
-    no field."""
+    """How alike stored products are, float64 [n, n]: the mean similarity of the fields that both have, each
+    in standard deviations above chance, so that pictures and titles count alike; chance (0) where they
+    share no field."""
     found, vectors, present = table.read(ids)
     total, shared = np.zeros((len(found),) * 2), np.zeros((len(found),) * 2)
     for modality, field in LIKE.items():
         column = VECTORS.index(field)
-        own, has = vectors[:, column].astype(np.float64), present[:, column]
+        own, has = vectors[:, column], present[:, column]
         # Rounded as in `retrieve`, so that equal vectors stay equal.
-        cosines = np.round(own @ own.T, 7)
+        near = np.round(similarity(own, own, calibration.measure, unit=True), 7)
         stats = calibration.pairs[modality, field]
         both = np.outer(has, has)
-        total += np.where(both, (cosines - stats.mean) / stats.std, 0.0)
+        total += np.where(both, (near - stats.mean) / stats.std, 0.0)
         shared += both
     alike = np.zeros((len(ids),) * 2)
     # A product deleted since it was found has no vectors any more.

@@ -2,7 +2,9 @@
 
 Every product is looked up by its picture's vector in the store; pairs that are near enough are then held
 against each other, first by the bytes of their files, then by their pixels. Copies always have nearly the
-same vector, so no file is opened but those of near pairs.
+same vector, so no file is opened but those of near pairs. Near is told by the cosine, whatever the measure of
+the collection: it means the same at every length of vectors. A store that searches by another measure cannot
+look for it, so its vectors are read into memory and all compared.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+
+import numpy as np
 
 from services.catalogue.images import decode_image, is_url, make_client, read_resolved
 from services.catalogue.pixels import Pixels, same_pixels
@@ -113,6 +117,9 @@ def near_pairs(
     store: VectorStore, near: float, progress: Callable[[str, int, int], None]
 ) -> tuple[int, dict[tuple[str, str], float]]:
     """How many products have a picture, and the cosine of every pair (ids in order) of at least `near`."""
+    meta = store.meta()
+    if meta is not None and meta.distance != "cosine":
+        return _near_pairs_by_scan(store, near, progress)
     total, done, pictured = store.count(), 0, 0
     cosines: dict[tuple[str, str], float] = {}
     cursor: str | None = None
@@ -138,6 +145,38 @@ def _neighbours(store: VectorStore, vector: Vector, near: float) -> Iterator[tup
         if len(hits) < limit or hits[-1].score < near or limit >= _MOST_NEIGHBOURS:
             return ((hit.id, hit.score) for hit in hits if hit.score >= near)
         limit *= 4
+
+
+def _near_pairs_by_scan(
+    store: VectorStore, near: float, progress: Callable[[str, int, int], None]
+) -> tuple[int, dict[tuple[str, str], float]]:
+    """As `near_pairs`, of all vectors with all, of which at most `_MOST_NEIGHBOURS` a product are kept."""
+    ids: list[str] = []
+    rows: list[Vector] = []
+    cursor: str | None = None
+    while True:
+        points, cursor = store.scroll(limit=_PAGE, cursor=cursor, keys=(), vectors=True)
+        for point in points:
+            if (vector := point.vectors.get("image")) is not None:
+                ids.append(point.id)
+                rows.append(vector / max(float(np.linalg.norm(vector)), 1e-12))
+        if cursor is None:
+            break
+    if not rows:
+        return 0, {}
+    vectors = np.stack(rows)
+    cosines: dict[tuple[str, str], float] = {}
+    most = min(_MOST_NEIGHBOURS, len(ids))
+    for start in range(0, len(ids), _PAGE):
+        found = vectors[start : start + _PAGE] @ vectors.T
+        nearest = np.argpartition(-found, most - 1, axis=1)[:, :most]
+        for row, columns in enumerate(nearest):
+            one = ids[start + row]
+            for column in columns[found[row, columns] >= near]:
+                if (other := ids[column]) != one:
+                    cosines[min(one, other), max(one, other)] = float(found[row, column])
+        progress("searching", min(start + _PAGE, len(ids)), len(ids))
+    return len(ids), cosines
 
 
 def grouped(pairs: Iterable[Pair]) -> list[Group]:

@@ -63,15 +63,17 @@ class QueryEncoder:
         self._pictures: Batcher[torch.Tensor, Vector] = Batcher(self._encode_prepared, _BATCH)
 
     def texts(self, texts: Sequence[str]) -> list[Vector]:
-        """One unit vector float32 [d] for each text."""
+        """One vector float32 [d] for each text."""
         return self._cached([f"t{text}" for text in texts], texts, self._texts)
 
     def images(self, images: Sequence[Image], attend: Sequence[bool] = ()) -> list[Vector]:
-        """One unit vector float32 [d] for each RGB picture; those marked in `attend` are looked at with
+        """One vector float32 [d] for each RGB picture; those marked in `attend` are looked at with
         attention to what is salient in them."""
         # Preparing (resize, crop) is cheap beside the tower, and its small result is quick to hash.
         prepared = [self.encoder.prepare(image) for image in images]
-        marks = attend or [False] * len(images)
+        # Attention pools unit vectors, which encoders for other measures than cosine do not make.
+        unit = getattr(self.encoder, "measure", "cosine") == "cosine"
+        marks = attend if attend and unit else [False] * len(images)
         keys = [
             ("a" if mark else "i") + hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
             for pixels, mark in zip(prepared, marks, strict=True)

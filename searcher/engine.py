@@ -26,6 +26,7 @@ from services.catalogue.product import Product
 from services.encoder.base import Encoder
 from services.errors import InvalidInput, NotFound, StoreUnavailable, VitrineError
 from services.keywords import query_keywords
+from services.measures import comparable
 from services.points import HASH, SOURCE, check_encoder
 from services.settings import Settings
 from services.store.base import FIELDS, Filter, Point, VectorStore
@@ -77,7 +78,7 @@ class Engine:
         clock.lap("encode")
         filter = without(query.filter, examples)
         name = query.fusion or self.settings.fusion
-        fusion = make_fusion(name, self.settings, self.encoder.identity)
+        fusion = make_fusion(name, self.settings, self.encoder.identity, calibration.measure)
         ranked, found, exhausted = self._rank(query, parts, filter, fusion, calibration, clock)
         total = found if exhausted else self.store.count(filter)
         hits = self._hits(ranked, labels)
@@ -108,7 +109,7 @@ class Engine:
         clock: _Clock,
     ) -> tuple[list[_Ranked], int, bool]:
         """The rows of the page, how many candidates were ranked, and whether there are no others."""
-        vectors = np.stack([part.vector for part in parts])
+        vectors = comparable(np.stack([part.vector for part in parts]), calibration.measure)
         modalities, weights = [part.modality for part in parts], [part.weight for part in parts]
         ranked: list[_Ranked] = []
         found, exhausted = 0, True
@@ -120,6 +121,7 @@ class Engine:
             depth=self.settings.candidates,
             window=self.settings.max_window,
             composed=composed(fusion, vectors, modalities, weights),
+            measure=calibration.measure,
         ):
             clock.lap("retrieve")
             embeddings = Embeddings(vectors, tier.vectors)
@@ -252,7 +254,7 @@ class Engine:
                 )
             check_encoder(meta, self.encoder)
             meta = self.store.open(meta)
-            calibration = Calibration.from_dict(meta.calibration)
+            calibration = Calibration.from_dict(meta.calibration, meta.distance)
             if calibration != self._calibration:
                 # A worker has been at it.
                 self._table.forget()

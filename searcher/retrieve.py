@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from searcher.lexical import KeywordSearch
 from searcher.vectors import VectorTable
+from services.measures import Measure, comparable, mean, similarity
 from services.store.base import VECTORS, Filter, SparseVector, Vector, VectorStore
 
 
 @dataclass(frozen=True)
 class PartVector:
-    """An encoded query part: unit vector float32 [d], modality "text" or "image", user weight, and the
+    """An encoded query part: vector float32 [d], modality "text" or "image", user weight, and the
     keywords of words that were typed."""
 
     vector: Vector
@@ -30,7 +31,7 @@ class PartVector:
 
 @dataclass(frozen=True)
 class Candidates:
-    """`ids` [c] with `similarities` float32 [c, p, f] in order of `FIELDS`: raw cosines and, by keywords,
+    """`ids` [c] with `similarities` float32 [c, p, f] in order of `FIELDS`: raw ones and, by keywords,
     `services.keywords.similarity`; NaN where a product lacks the field or shares no token, which `mask`
     bool [c, p, f] says too; `vectors` float32 [c, v, d] in order of `VECTORS`, zero where it lacks one.
     `exhausted` says that no search had more to give."""
@@ -51,6 +52,7 @@ def tiers(
     depth: int,
     window: int,
     composed: Vector | None = None,
+    measure: Measure = "cosine",
 ) -> Iterator[Candidates]:
     """Candidates in tiers, each searched twice as deep as the one before and without its products.
 
@@ -58,9 +60,9 @@ def tiers(
     page reaches beyond it. Tiers do not depend on the page asked for, so ranking tier after tier gives
     pages that neither repeat nor skip a product. Ends when searches are exhausted or as deep as
     `window`, at which point at least `window` products were found if so many match. `composed`, float32
-    [f, d], is what the fusion itself would search each field with.
+    [f, d], is what the fusion itself would search each field with; `measure` is that of the collection.
     """
-    searches = [(field, query) for query in _nominators(parts) for field in VECTORS]
+    searches = [(field, query) for query in _nominators(parts, measure) for field in VECTORS]
     if composed is not None:
         searches += list(zip(VECTORS, composed, strict=True))
     keywords = KeywordSearch(store, [part.keywords for part in parts])
@@ -77,7 +79,7 @@ def tiers(
         fresh = [one for one in dict.fromkeys(one for ids in found for one in ids) if one not in seen]
         last = exhausted or depth >= window
         if fresh or last:
-            yield compare(table, keywords, parts, fresh, exhausted=exhausted)
+            yield compare(table, keywords, parts, fresh, exhausted=exhausted, measure=measure)
         if last:
             return
         seen.update(fresh)
@@ -91,24 +93,24 @@ def compare(
     ids: Sequence[str],
     *,
     exhausted: bool = True,
+    measure: Measure = "cosine",
 ) -> Candidates:
     """All similarities between the parts and the stored vectors and keywords of these products."""
-    queries = np.stack([part.vector for part in parts]).astype(np.float64)
+    queries = comparable(np.stack([part.vector for part in parts]), measure)
     found, vectors, present = table.read(ids)
-    # Double precision, then rounded: rows of equal vectors get equal cosines wherever they stand in the
+    # Double precision, then rounded: rows of equal vectors get equal similarities wherever they stand in the
     # matrix, so that ties stay ties and are broken by id.
-    cosines = np.round(vectors.astype(np.float64) @ queries.T, 7)
-    dense = np.where(present[:, :, None], cosines, np.nan).transpose(0, 2, 1).astype(np.float32)
+    alike = np.round(similarity(queries, vectors, measure, unit=True), 7)
+    dense = np.where(present[:, :, None], alike, np.nan).transpose(0, 2, 1).astype(np.float32)
     similarities = np.concatenate([dense, keywords.scores(found)[:, :, None]], axis=2)
     return Candidates(found, similarities, ~np.isnan(similarities), exhausted, vectors)
 
 
-def _nominators(parts: Sequence[PartVector]) -> list[Vector]:
+def _nominators(parts: Sequence[PartVector], measure: Measure) -> list[Vector]:
     positive = [part for part in parts if part.weight > 0]
     queries = [part.vector for part in positive]
     if len(positive) > 1:
-        mean = np.sum([part.weight * part.vector for part in positive], axis=0)
-        length = float(np.linalg.norm(mean))
-        if length > 1e-6:
-            queries.append((mean / length).astype(np.float32))
+        together = mean(queries, [part.weight for part in positive], measure)
+        if together is not None:
+            queries.append(together)
     return queries

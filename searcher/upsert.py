@@ -16,7 +16,7 @@ from services.catalogue.images import decode_image, is_data_uri
 from services.catalogue.product import Product
 from services.encoder.base import Encoder
 from services.errors import InvalidInput, VitrineError
-from services.points import check_encoder, collection_meta, content_hash, make_points
+from services.points import content_hash, make_points, open_collection
 from services.settings import Settings
 from services.store.base import Vector, VectorStore
 
@@ -59,7 +59,7 @@ def upsert(store: VectorStore, encoder: Encoder, settings: Settings, items: Sequ
 
     A product that cannot be used is refused by itself. Raises `EncoderMismatch`, `StoreUnavailable`.
     """
-    check_encoder(store.open(collection_meta(encoder)), encoder)
+    open_collection(store, encoder, settings)
     done = Upserted()
     good: list[NewProduct] = []
     prepared: list[torch.Tensor | None] = []

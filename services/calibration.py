@@ -1,10 +1,11 @@
-"""Calibration: what a cosine means for each pair of query modality and product field.
+"""Calibration: what a similarity means for each pair of query modality and product field.
 
 CLIP embeds pictures and words into two separate cones of one sphere (the "modality gap", Liang et
 al. 2022, arXiv 2203.02053): a perfect match of a sentence with a photo may reach a cosine of 0.3
 where two unrelated photos already reach 0.5. Raw cosines of different pairs therefore cannot be
-compared. For each pair we keep mean and standard deviation of the cosine between query-like vectors
-and fields of *other* products, and measure every similarity in standard deviations above chance.
+compared. For each pair we keep mean and standard deviation of the similarity between query-like vectors
+and fields of *other* products, in the measure of the collection, and count every similarity in standard
+deviations above chance.
 
 The worker fits the statistics from the vectors it stored; the searcher applies them.
 """
@@ -20,8 +21,10 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from services import measures
 from services.encoder.base import Encoder
 from services.keywords import query_keywords, similarity, words_of
+from services.measures import Measure
 from services.store.base import FIELDS, KEYWORDS, VECTORS, SparseVector, Vector, VectorStore
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -34,7 +37,8 @@ MODALITIES = tuple(LIKE)
 MIN_VECTORS = 16
 #: More points than this no longer move the statistics.
 SAMPLE = 1000
-#: A narrower spread (a catalogue of copies) would blow rounding errors up into evidence.
+#: A narrower spread (a catalogue of copies) would blow rounding errors up into evidence. As a share of how
+#: large similarities are in the measure, which for cosines is 1.
 MIN_STD = 1e-3
 
 _PHRASES = tuple(
@@ -66,16 +70,18 @@ KEYWORDS_STD = math.sqrt(0.5)
 
 @dataclass(frozen=True)
 class Calibration:
-    """Statistics of each (query modality, product field); `sample` counts the products behind them."""
+    """Statistics of each (query modality, product field), of similarities in `measure`; `sample` counts the
+    products behind them."""
 
     pairs: Mapping[tuple[str, str], PairStats]
     sample: int = 0
+    measure: Measure = "cosine"
 
     @classmethod
-    def identity(cls) -> Calibration:
+    def identity(cls, measure: Measure = "cosine") -> Calibration:
         """The calibration that changes nothing, for collections too small to measure."""
         pairs = {(modality, field): PairStats() for modality in MODALITIES for field in VECTORS}
-        return cls(pairs | {("text", KEYWORDS): PairStats(std=KEYWORDS_STD)})
+        return cls(pairs | {("text", KEYWORDS): PairStats(std=KEYWORDS_STD)}, measure=measure)
 
     @classmethod
     def fit(
@@ -87,8 +93,9 @@ class Calibration:
         title_ids: Sequence[str] | None = None,
         query_texts: Vector | None = None,
         keywords: PairStats | None = None,
+        measure: Measure = "cosine",
     ) -> Calibration:
-        """Measure all pairs from stored vectors, unit length, float32 [n, d] and [m, d].
+        """Measure all pairs from stored vectors, float32 [n, d] and [m, d].
 
         `image_ids` and `title_ids` name the product of each row, so that a product is never measured
         against itself; without them row i of both belongs to product i. `query_texts` [k, d] stand in
@@ -107,13 +114,15 @@ class Calibration:
                 # Phrases belong to no product.
                 queries, query_owners = query_texts, np.full(len(query_texts), -1, dtype=np.intp)
             for field in VECTORS:
-                pairs[modality, field] = _measure(queries, stored[field], query_owners, owners[field])
+                pairs[modality, field] = _measure(
+                    queries, stored[field], query_owners, owners[field], measure
+                )
         for (modality, field), stats in list(pairs.items()):
             if stats.count == 0:
                 other = next(pairs[name, field] for name in MODALITIES if name != modality)
                 pairs[modality, field] = PairStats(std=other.std if other.count else 1.0)
         pairs["text", KEYWORDS] = keywords or PairStats(std=KEYWORDS_STD)
-        return cls(pairs, sample=len(codes))
+        return cls(pairs, len(codes), measure)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready form, for `CollectionMeta.calibration`."""
@@ -126,15 +135,16 @@ class Calibration:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any] | None) -> Calibration:
-        """The calibration of `as_dict`; None, or a pair that is missing or unusable, is the identity."""
+    def from_dict(cls, data: Mapping[str, Any] | None, measure: Measure = "cosine") -> Calibration:
+        """The calibration of `as_dict`, of a collection with that measure; None, or a pair that is missing or
+        unusable, is the identity."""
         pairs = dict(cls.identity().pairs)
         for name, values in (data or {}).get("pairs", {}).items():
             modality, _, field = name.partition("/")
             mean, std = float(values["mean"]), float(values["std"])
             if (modality, field) in pairs and math.isfinite(mean) and math.isfinite(std) and std > 0:
                 pairs[modality, field] = PairStats(mean, std, int(values.get("count", 0)))
-        return cls(pairs, sample=int((data or {}).get("sample", 0)))
+        return cls(pairs, int((data or {}).get("sample", 0)), measure)
 
     @overload
     def apply(self, sim: float, modality: str, field: str) -> float: ...
@@ -185,6 +195,7 @@ def sample_calibration(
         left -= len(points)
         if cursor is None or not points:
             break
+    meta = store.meta()
     texts: Vector | None = None
     if encoder is not None and len(vectors["title"]) < MIN_VECTORS <= len(vectors["image"]):
         texts = encoder.encode_texts(_PHRASES)
@@ -195,6 +206,7 @@ def sample_calibration(
         title_ids=ids["title"],
         query_texts=texts,
         keywords=keyword_stats(titles, keywords),
+        measure=meta.distance if meta is not None else "cosine",
     )
 
 
@@ -243,13 +255,18 @@ def _owners(ids: Sequence[str] | None, count: int, codes: dict[str, int]) -> npt
 
 
 def _measure(
-    queries: Vector, fields: Vector, query_owners: npt.NDArray[np.intp], field_owners: npt.NDArray[np.intp]
+    queries: Vector,
+    fields: Vector,
+    query_owners: npt.NDArray[np.intp],
+    field_owners: npt.NDArray[np.intp],
+    measure: Measure,
 ) -> PairStats:
     if min(len(queries), len(fields)) < MIN_VECTORS:
         return PairStats()
-    cosines = (queries @ fields.T)[query_owners[:, None] != field_owners[None, :]]
-    if len(cosines) < MIN_VECTORS:
-        return PairStats()
     # float64: a million float32 addends lose the digits that a narrow spread lives in.
-    mean, std = float(cosines.mean(dtype=np.float64)), float(cosines.std(dtype=np.float64))
-    return PairStats(mean, max(std, MIN_STD), len(cosines))
+    alike = measures.similarity(queries, fields, measure)[field_owners[:, None] != query_owners[None, :]]
+    if len(alike) < MIN_VECTORS:
+        return PairStats()
+    least = MIN_STD * measures.scale(queries, fields, measure)
+    # Vectors of no length at all have no spread and no scale.
+    return PairStats(float(alike.mean()), max(float(alike.std()), least) or 1.0, len(alike))

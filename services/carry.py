@@ -227,7 +227,7 @@ class CarryOver:
 
 
 def calibrate(store: VectorStore, encoder: Encoder) -> None:
-    """Measure what a cosine means in this collection, and keep it in its metadata."""
+    """Measure what a similarity means in this collection, and keep it in its metadata."""
     meta = store.meta()
     if meta is not None:
         calibration = sample_calibration(store, encoder).as_dict()

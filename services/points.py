@@ -17,6 +17,8 @@ from services.catalogue.product import Product
 from services.encoder.base import Encoder, EncoderIdentity, Vectors
 from services.errors import EncoderMismatch
 from services.keywords import VERSION, product_keywords
+from services.measures import Measure
+from services.settings import Settings
 from services.store.base import CollectionMeta, Point, VectorStore
 
 #: Payload keys of ours start with `_`, so that they never meet a field of the catalogue.
@@ -63,9 +65,32 @@ def make_points(
     return points
 
 
-def collection_meta(encoder: Encoder) -> CollectionMeta:
+def collection_meta(encoder: Encoder, settings: Settings) -> CollectionMeta:
     """Metadata of a new collection indexed by this encoder."""
-    return CollectionMeta(dim=encoder.dim, encoder=encoder.identity.as_dict(), keywords=VERSION)
+    # One that does not say is for cosines.
+    own: Measure = getattr(encoder, "measure", "cosine")
+    return CollectionMeta(
+        dim=encoder.dim,
+        encoder=encoder.identity.as_dict(),
+        keywords=VERSION,
+        distance=own if settings.measure == "auto" else settings.measure,
+    )
+
+
+def open_collection(store: VectorStore, encoder: Encoder, settings: Settings) -> CollectionMeta:
+    """Open the collection to write this encoder's vectors to it, creating it if absent.
+
+    One that exists keeps the measure it was created with. Raises `EncoderMismatch` if it is of another
+    encoder, or if the settings ask for another measure by name; and what `VectorStore.open` raises.
+    """
+    wanted = collection_meta(encoder, settings)
+    stored = store.meta()
+    if stored is not None:
+        distance = stored.distance if settings.measure == "auto" else wanted.distance
+        wanted = dataclasses.replace(wanted, distance=distance, patches=stored.patches)
+    meta = store.open(wanted)
+    check_encoder(meta, encoder)
+    return meta
 
 
 def refresh_keywords(store: VectorStore) -> int:

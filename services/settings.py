@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where the encoder runs.")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Arithmetic of the encoder.")
     batch_size: int = Field(64, ge=1, le=4096, description="Pictures or texts encoded at a time.")
+    measure: Literal["auto", "cosine", "euclid", "dot"] = Field(
+        "auto",
+        description="How a new collection compares vectors; auto: as its encoder is made for. "
+        "A collection keeps its own.",
+    )
 
     # Pictures
     max_image_pixels: int = Field(

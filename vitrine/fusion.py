@@ -69,6 +69,12 @@ def train(
                 field="collection",
             )
         check_encoder(meta, encoder)
+        if meta.distance != "cosine":
+            raise InvalidInput(
+                f"The collection compares vectors by {meta.distance}; an attention head is for cosines.",
+                mend="The closed form serves it; for a head, index with VITRINE_MEASURE=cosine.",
+                field="measure",
+            )
         store.open(meta)
         with console.status("Reading the collection ..."):
             pool, products = read_pool(store, encoder.dim)

@@ -49,7 +49,7 @@ def create(
     from services.store.snapshot import pages_of, write_snapshot
 
     with _opened(get_settings()) as (store, meta), _bar("writing", store.count()) as progress:
-        done = write_snapshot(pages_of(store), meta, file, progress=progress)
+        done = write_snapshot(pages_of(store, meta), meta, file, progress=progress)
     size = file.stat().st_size
     if as_json:
         typer.echo(json.dumps({"file": str(file), "products": done.products, "bytes": size}))
@@ -100,7 +100,7 @@ def migrate(
     with _opened(settings.model_copy(update={"qdrant_url": None})) as (store, meta):
         count = store.count()
         with _bar("moving", count) as progress:
-            collection = transfer(target, pages_of(store), meta, replace=replace, progress=progress)
+            collection = transfer(target, pages_of(store, meta), meta, replace=replace, progress=progress)
     _tell(count, collection, target, as_json)
 
 

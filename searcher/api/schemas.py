@@ -130,8 +130,9 @@ class WeightOut(BaseModel):
     field: Literal["image", "title", "keywords"]
     weight: float = Field(description="Those of wanted parts sum to 1; those of unwanted ones are <= 0.")
     similarity: float = Field(
-        description="As measured: a cosine in [-1, 1], or for keywords the square root of BM25, times the "
-        "squared share that the product has of the words by their weight."
+        description="As measured: a cosine in [-1, 1] (a product, or a distance below 0, where the "
+        "collection measures so), or for keywords the square root of BM25, times the squared share that the "
+        "product has of the words by their weight."
     )
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from services.calibration import Calibration
 from services.encoder.base import EncoderIdentity
 from services.errors import InvalidInput
+from services.measures import Measure
 from services.settings import Settings
 from services.store.base import FIELDS
 
@@ -32,22 +33,17 @@ class Fused:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """What similarities are made of: unit vectors of the query's parts, [p, d], and of the candidates'
-    fields, [c, f, d], zero where a candidate lacks the field."""
+    """What similarities are made of: vectors of the query's parts, [p, d], and of the candidates' fields,
+    [c, f, d], zero where a candidate lacks the field; of unit length where the measure is cosine."""
 
     parts: Floats
     fields: Floats
 
     def similarities(self) -> Floats:
-        """Cosines [c, p, f]."""
+        """Cosines [c, p, f], of unit vectors."""
         count, fields, dim = self.fields.shape
         flat: Floats = self.fields.reshape(-1, dim) @ self.parts.T
         return flat.reshape(count, fields, len(self.parts)).transpose(0, 2, 1)
-
-    def gram(self) -> Floats:
-        """Cosines between the parts, [p, p]."""
-        cosines: Floats = self.parts @ self.parts.T
-        return cosines
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,8 @@ class Evidence:
     """How c candidates compare with p query parts on f product fields (in order of `FIELDS`; the last ones
     may be left out).
 
-    `similarities` [c, p, f] are raw cosines and, by keywords, `services.keywords.similarity`; anything (NaN)
+    `similarities` [c, p, f] are raw, in the calibration's measure, and by keywords
+    `services.keywords.similarity`; anything (NaN)
     where `mask` [c, p, f], or what broadcasts to it, is False because the product lacks the field or shares
     no token with the part. `modalities` [p] are "text" or "image", `weights` [p] the user's, at least one
     positive and none zero. `embeddings` are the vectors themselves, for fusions that look at them.
@@ -107,13 +104,19 @@ def fusion_names() -> list[str]:
     return list(_FUSIONS)
 
 
-def make_fusion(name: str, settings: Settings, encoder: EncoderIdentity | None = None) -> Fusion:
-    """The fusion of that name, for vectors of that encoder. Raises `InvalidInput` for an unknown one."""
+def make_fusion(
+    name: str, settings: Settings, encoder: EncoderIdentity | None = None, measure: Measure = "cosine"
+) -> Fusion:
+    """The fusion of that name, for vectors of that encoder. Raises `InvalidInput` for an unknown one.
+
+    What is learned about an encoder's vectors holds for unit vectors, so by another measure than cosine it is
+    left aside.
+    """
     if name not in _FUSIONS:
         raise InvalidInput(
             f"There is no fusion '{name[:64]}'.", mend=f"Use one of: {', '.join(_FUSIONS)}.", field="fusion"
         )
-    return _FUSIONS[name](settings, encoder)
+    return _FUSIONS[name](settings, encoder if measure == "cosine" else None)
 
 
 def softmax(

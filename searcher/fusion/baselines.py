@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from searcher.fusion.base import Doubles, Evidence, Fused, register, take_off
+from searcher.fusion.base import Bools, Doubles, Embeddings, Evidence, Fused, register, take_off
+from services import measures
 from services.encoder.base import EncoderIdentity
+from services.measures import Measure
 from services.settings import Settings
 from services.store.base import VECTORS
 
@@ -42,16 +45,16 @@ class Weighted:
 
 @dataclass(frozen=True)
 class Mean:
-    """Mean of embeddings: the cosine of the weighted mean of the part vectors with a product's fields.
+    """Mean of embeddings: how alike the weighted mean of the part vectors is to a product's fields.
 
-    Negative weights enter the mean as they are. A product with several fields gets the average of
-    their cosines. By linearity that is the weighted mean of the raw cosines, divided by the length of
-    the mean vector, which the embeddings give; without them the scores lack that common factor. Keywords,
-    which are no embeddings, have no say.
+    Negative weights enter the mean as they are. A product with several fields gets the average over them.
+    Without embeddings the weighted mean of the similarities has to do: that is the same for products, the
+    same but for a common factor for cosines, and not the same for distances. Keywords, which are no
+    embeddings, have no say.
     """
 
     def score(self, given: Evidence) -> Fused:
-        """See `Fusion.score`. The scores are cosines in [-1, 1]."""
+        """See `Fusion.score`. The scores are in the measure of the collection: cosines are in [-1, 1]."""
         present = given.present.copy()
         present[:, :, len(VECTORS) :] = False
         w = np.asarray(given.weights, dtype=np.float64)
@@ -59,10 +62,19 @@ class Mean:
         shares = _normalised(present.astype(np.float64), axis=(2,)) * w[None, :, None]
         scores = (shares * np.where(present, given.similarities, 0.0)).sum(axis=(1, 2))
         if given.embeddings is not None:
-            length = np.sqrt(max(float(w @ given.embeddings.gram() @ w), 0.0))
-            # Parts that cancel out leave a vector of no direction: every product is as near.
-            scores = scores / length if length > 1e-6 else np.zeros_like(scores)
+            scores = _of_mean(given.embeddings, given.weights, given.calibration.measure, present)
         return Fused(np.where(present.any(axis=(1, 2)), scores, -np.inf), shares)
+
+
+def _of_mean(embeddings: Embeddings, weights: Sequence[float], measure: Measure, present: Bools) -> Doubles:
+    """Similarities [c] of the mean of the parts, averaged over the fields that each candidate has."""
+    together = measures.mean(embeddings.parts, weights, measure)
+    if together is None:  # it has no direction: every product is as near
+        return np.zeros(len(present))
+    near = measures.similarity(together[None], embeddings.fields, measure)[..., 0]
+    fields = np.asarray(present[:, :, : near.shape[1]].any(axis=1), dtype=np.float64)
+    scores: Doubles = (_normalised(fields, axis=(1,)) * near).sum(axis=1)
+    return scores
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from services.errors import StoreUnavailable
 from services.settings import Settings
+from services.store.base import Distance
 from services.store.factory import open_store
 from services.store.folder import write_json
 
@@ -77,9 +78,13 @@ class Alias(Protocol):
     def close(self) -> None: ...
 
 
-def collection_for(name: str, encoder: Mapping[str, Any]) -> str:
-    """The collection of this name for an encoder's identity, as `CollectionMeta.encoder` holds it."""
-    text = json.dumps([encoder["weights"], encoder["preprocess"], encoder["dim"]])
+def collection_for(
+    name: str, encoder: Mapping[str, Any], *, distance: Distance = "cosine", patches: bool = False
+) -> str:
+    """The collection of this name for an encoder's identity, as `CollectionMeta.encoder` holds it, and for
+    what else a collection is created with."""
+    other = [distance, patches] if distance != "cosine" or patches else []
+    text = json.dumps([encoder["weights"], encoder["preprocess"], encoder["dim"], *other])
     return f"{name}@{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
 
 
@@ -91,7 +96,7 @@ def open_alias(settings: Settings) -> Alias:
 
 
 def settings_of(settings: Settings, collection: str) -> Settings:
-    """The settings for one of a name's collections, with the encoder that it was indexed with.
+    """The settings for one of a name's collections, with the encoder and measure that it was indexed with.
 
     Raises `StoreUnavailable`.
     """
@@ -100,14 +105,16 @@ def settings_of(settings: Settings, collection: str) -> Settings:
     own = settings.model_copy(update={"collection": collection})
     with closing(open_store(own)) as store:
         meta = store.meta()
-    return own if meta is None else own.model_copy(update={"encoder": meta.encoder["name"]})
+    if meta is None:
+        return own
+    return own.model_copy(update={"encoder": meta.encoder["name"], "measure": meta.distance})
 
 
 def served(settings: Settings) -> Settings:
     """The settings for the collection that is served now.
 
-    Once the encoder was changed, the collection says which one it needs: `settings.encoder` then no
-    longer counts. Raises `StoreUnavailable`.
+    Once the encoder was changed, the collection says which one it needs: `settings.encoder` and
+    `settings.measure` then no longer count. Raises `StoreUnavailable`.
     """
     with closing(open_alias(settings)) as alias:
         return settings_of(settings, alias.read().live)

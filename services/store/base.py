@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 Vector = npt.NDArray[np.float32]
 
-#: The dense named vectors of every collection, both cosine.
+#: What makes two vectors near: the angle between them, the straight line, the product.
+Distance = Literal["cosine", "euclid", "dot"]
+DISTANCES: tuple[Distance, ...] = get_args(Distance)
+
+#: The dense named vectors of every collection, compared by its distance.
 VECTORS = ("image", "title")
 #: The sparse one, scored by BM25.
 KEYWORDS = "keywords"
+#: The multivector of a collection with patches, scored by MaxSim.
+PATCHES = "patches"
 #: All that a query can be compared with.
 FIELDS = (*VECTORS, KEYWORDS)
 
@@ -63,33 +69,51 @@ class SparseVector:
 
 @dataclass
 class Point:
-    """A stored product: `vectors` maps a name of `VECTORS` to float32 [d] (unit length); a product
-    without picture or title simply lacks that name. `keywords` are those of `services.keywords`."""
+    """A stored product: `vectors` maps a name of `VECTORS` to float32 [d] (by the distance cosine they come
+    back at unit length); a product without picture or title simply lacks that name. `keywords` are those of
+    `services.keywords`. `patches` float32 [k, d] come back at unit length and rounded to float16; a
+    collection without patches leaves them out."""
 
     id: str
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     payload: dict[str, Any] = field(default_factory=dict)
     keywords: SparseVector | None = None
+    patches: Vector | None = None
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A search result: `score` is the cosine similarity in [-1, 1], or BM25 (above 0) by keywords."""
+    """A search result: the higher its `score`, the nearer. By a vector it is the cosine in [-1, 1], the
+    product, or the Euclidean distance below 0; by keywords BM25 (above 0); by patches MaxSim."""
 
     id: str
     score: float
 
 
+#: Layouts of what is stored; a store of a higher version than it knows is refused by every Vitrine.
+#: Version 1 had no keywords. Version 3 says that a collection has what Vitrine before it would misread:
+#: another distance than cosine, or patches. All others stay at version 2.
+PLAIN_VERSION, SCHEMA_VERSION = 2, 3
+
+
 @dataclass
 class CollectionMeta:
-    """What is kept beside the points: vector width, encoder identity, calibration statistics, and the
-    version of `services.keywords` that all products have keywords of (0: none)."""
+    """What is kept beside the points: vector width, encoder identity, calibration statistics, the version of
+    `services.keywords` that all products have keywords of (0: none), the distance that `VECTORS` are
+    compared by, and whether there is a place for patches. Width, distance and patches are decided when a
+    collection is created."""
 
     dim: int
     encoder: dict[str, Any]
     calibration: dict[str, Any] | None = None
     keywords: int = 0
-    schema_version: int = 2
+    schema_version: int = PLAIN_VERSION
+    distance: Distance = "cosine"
+    patches: bool = False
+
+    def __post_init__(self) -> None:
+        if self.distance != "cosine" or self.patches:
+            self.schema_version = SCHEMA_VERSION
 
 
 class VectorStore(Protocol):
@@ -103,7 +127,7 @@ class VectorStore(Protocol):
 
         A collection of schema version 1 is upgraded in place: it gets a place for keywords, and its
         products have none until they are set or written anew. Raises `EncoderMismatch` if it exists with
-        another width; comparing encoder identities is the caller's business
+        another width, distance or choice of patches; comparing encoder identities is the caller's business
         (`services.points.check_encoder`).
         """
 
@@ -119,12 +143,21 @@ class VectorStore(Protocol):
     def delete(self, ids: Sequence[str]) -> int:
         """Delete by product id; returns how many were there."""
 
-    def fetch(self, ids: Sequence[str], *, vectors: bool = False) -> list[Point]:
+    def fetch(self, ids: Sequence[str], *, vectors: bool = False, patches: bool = False) -> list[Point]:
         """Points in the order of `ids`; those not stored are left out. `vectors`: with their vectors and
-        keywords."""
+        keywords; `patches`: with their patches, which are many times as large."""
 
     def search(self, name: str, vector: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
-        """Nearest points by the named vector, best first (approximate: HNSW)."""
+        """Nearest points by the named vector and the distance of the collection, best first (approximate:
+        HNSW)."""
+
+    def search_patches(self, tokens: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
+        """Points with patches by MaxSim, best first, exactly: the sum over `tokens` float32 [q, d] of each
+        one's cosine with the patch it is most like (Khattab and Zaharia 2020, arXiv 2004.12832).
+
+        Every point that passes the filter is compared, so name the ids of a few. None for a collection
+        without patches.
+        """
 
     def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
         """Points that share a token with the query, best first, exactly.
@@ -149,10 +182,11 @@ class VectorStore(Protocol):
         filter: Filter | None = None,
         keys: Sequence[str] | None = None,
         vectors: bool = False,
+        patches: bool = False,
     ) -> tuple[list[Point], str | None]:
         """One page of all matching points in a stable order, and the cursor of the next page (None: done).
 
-        `keys` limits the payload to these keys (None: all of it).
+        `keys` limits the payload to these keys (None: all of it); `vectors` and `patches` as for `fetch`.
         """
 
     def facets(self, key: str, *, limit: int = 50, filter: Filter | None = None) -> list[tuple[str, int]]:

@@ -18,6 +18,8 @@ _INT64 = range(-(2**63), 2**63)
 _UINT32 = range(2**32)
 #: More tokens than the longest title and brand can have.
 _MOST_TOKENS = 8192
+#: Patches of one picture, or tokens of one query: a grid of 32 x 32.
+MOST_PATCHES = 1024
 
 
 def check_open(meta: CollectionMeta | None, collection: str) -> CollectionMeta:
@@ -31,30 +33,50 @@ def check_open(meta: CollectionMeta | None, collection: str) -> CollectionMeta:
     return meta
 
 
-def check_same_width(stored: CollectionMeta, replacement: CollectionMeta) -> None:
-    """Raise `InvalidInput` for metadata that would change the width of a collection."""
-    if replacement.dim != stored.dim:
-        raise InvalidInput(
-            f"The collection holds {stored.dim}-d vectors; its width cannot become {replacement.dim}.",
-            mend="Index again into another VITRINE_COLLECTION.",
-            field="dim",
-        )
+def check_same_layout(stored: CollectionMeta, replacement: CollectionMeta) -> None:
+    """Raise `InvalidInput` for metadata that would change what a collection was created with."""
+    for field, what in (("dim", "width"), ("distance", "distance"), ("patches", "choice of patches")):
+        before, after = getattr(stored, field), getattr(replacement, field)
+        if before != after:
+            raise InvalidInput(
+                f"The collection was created with the {what} {before}, which cannot become {after}.",
+                mend="Index again into another VITRINE_COLLECTION.",
+                field=field,
+            )
 
 
 def check_vector(vector: Any, dim: int, field: str) -> Vector:
     """The vector as contiguous float32 [dim]; raises `InvalidInput` for another width or infinities."""
-    try:
-        array = np.ascontiguousarray(vector, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(
-            f"{field} is not a vector of numbers.", mend="Pass float32 [d].", field=field
-        ) from error
+    array = _floats(vector, field)
     if array.shape != (dim,):
         raise InvalidInput(
             f"{field} has the shape {list(array.shape)}, but the collection holds vectors of shape [{dim}].",
             mend="Use the encoder that the collection was indexed with.",
             field=field,
         )
+    return array
+
+
+def check_tokens(tokens: Any, dim: int, field: str) -> Vector:
+    """Patches, or the tokens to compare them with, as contiguous float32 [k, dim]; raises `InvalidInput` for
+    another width, infinities, or a k that is 0 or above `MOST_PATCHES`."""
+    array = _floats(tokens, field)
+    if array.ndim != 2 or array.shape[1] != dim or not 1 <= len(array) <= MOST_PATCHES:
+        raise InvalidInput(
+            f"{field} has the shape {list(array.shape)}, not [k, {dim}] with k from 1 to {MOST_PATCHES}.",
+            mend="Use the encoder that the collection was indexed with, and a coarser grid if need be.",
+            field=field,
+        )
+    return array
+
+
+def _floats(vector: Any, field: str) -> Vector:
+    try:
+        array = np.ascontiguousarray(vector, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"{field} does not hold numbers alone.", mend="Pass an array of float32.", field=field
+        ) from error
     if not np.isfinite(array).all():
         raise InvalidInput(
             f"{field} holds values that are not finite.",
@@ -143,7 +165,12 @@ def check_point(point: Point, dim: int) -> Point:
     if keywords is not None:
         # An engine would keep an empty vector as a product with keywords, and count it for the IDF.
         keywords = check_sparse(keywords, f"The keywords of {product}") if keywords.indices else None
-    return Point(id=point.id, vectors=vectors, payload=payload, keywords=keywords)
+    patches = point.patches
+    if patches is not None:
+        patches = (
+            check_tokens(patches, dim, f"The matrix of patches of {product}") if np.size(patches) else None
+        )
+    return Point(point.id, vectors, payload, keywords, patches)
 
 
 def _plain(value: Any, field: str, product: str) -> Any:

@@ -9,14 +9,13 @@ writes take turns at milliseconds each, and `optimize` stops every other thread 
 from __future__ import annotations
 
 import threading
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 from uuid import UUID
 
 import qdrant_edge as engine
@@ -26,22 +25,34 @@ from services.settings import Settings
 from services.store import checks, schema
 from services.store.base import (
     KEYWORDS,
-    VECTORS,
+    PATCHES,
+    PLAIN_VERSION,
     CollectionMeta,
+    Distance,
     Filter,
     Hit,
     Point,
-    Range,
     SparseVector,
     Vector,
+)
+from services.store.edge_models import (
+    DIALECT,
+    config,
+    floats,
+    from_engine,
+    index_operations,
+    rows,
+    search_params,
+    to_engine,
+    to_hit,
+    to_sparse,
 )
 from services.store.facets import count_by_scan, rank
 from services.store.filters import compile_filter
 from services.store.folder import StoreFolder
-from services.store.records import from_payload, to_payload
+from services.store.records import wanted
 
 T = TypeVar("T")
-Condition = engine.FieldCondition | engine.HasIdCondition | engine.Filter
 
 #: Points written between flushes; bounds the write-ahead log and the replay after a crash.
 _FLUSH_EVERY = 20_000
@@ -64,7 +75,7 @@ class EdgeStore:
         """As `VectorStore.open`. Raises `StoreLocked` if another store has the collection open."""
         with self._write_lock:
             if self._meta is not None:
-                schema.check_width(self._meta, meta)
+                schema.check_layout(self._meta, meta)
                 return self._meta
             self._folder.lock()
             try:
@@ -77,14 +88,14 @@ class EdgeStore:
     def _open_locked(self, meta: CollectionMeta) -> tuple[engine.EdgeShard, CollectionMeta]:
         stored = self._folder.read_meta()
         if stored is not None:
-            schema.check_width(stored, meta)
+            schema.check_layout(stored, meta)
         with self._engine("opened"):
             self._folder.tidy()
             if stored is None:
-                self._folder.create(meta, lambda path: _create_shard(path, meta.dim))
+                self._folder.create(meta, lambda path: _create_shard(path, meta))
                 stored = meta
-            shard = self._load(stored.dim)
-            if stored.schema_version < schema.SCHEMA_VERSION:
+            shard = self._load(stored)
+            if stored.schema_version < PLAIN_VERSION:
                 stored = self._upgrade(shard, stored)
             return shard, stored
 
@@ -92,11 +103,11 @@ class EdgeStore:
         # Killed in between, it is upgraded again, which the engine takes as a matter of course.
         shard.update(engine.UpdateOperation.create_sparse_vector(KEYWORDS, engine.Modifier.Idf))
         shard.flush()
-        upgraded = replace(stored, schema_version=schema.SCHEMA_VERSION)
+        upgraded = replace(stored, schema_version=PLAIN_VERSION)
         self._folder.write_meta(upgraded)
         return upgraded
 
-    def _load(self, dim: int) -> engine.EdgeShard:
+    def _load(self, meta: CollectionMeta) -> engine.EdgeShard:
         # The engine makes a missing segment folder anew and would carry on without its products.
         segments = self._folder.shard / "segments"
         if not segments.is_dir() or not any(segments.iterdir()):
@@ -105,9 +116,9 @@ class EdgeStore:
                 mend="Restore the folder from a backup, or drop the collection and index again.",
                 field="data_dir",
             )
-        shard = engine.EdgeShard.load(str(self._folder.shard), _config(dim))
+        shard = engine.EdgeShard.load(str(self._folder.shard), config(meta))
         known = shard.info().payload_schema
-        for operation in _index_operations(skip=known):
+        for operation in index_operations(skip=known):
             shard.update(operation)
         return shard
 
@@ -117,7 +128,7 @@ class EdgeStore:
     def save_meta(self, meta: CollectionMeta) -> None:
         with self._write_lock:
             stored = checks.check_open(self._meta, self._collection)
-            checks.check_same_width(stored, meta)
+            checks.check_same_layout(stored, meta)
             schema.encode_meta(meta)
             with self._engine("written"):
                 self._folder.write_meta(meta)
@@ -127,7 +138,9 @@ class EdgeStore:
         meta = checks.check_open(self._meta, self._collection)
         checked = list(checks.check_points(points, meta.dim).items())
         for start in range(0, len(checked), _BATCH):
-            batch = [_to_engine(uid, point) for uid, point in checked[start : start + _BATCH]]
+            batch = [
+                to_engine(uid, point, patches=meta.patches) for uid, point in checked[start : start + _BATCH]
+            ]
             with self._write_lock:
                 self._call("written", partial(_write, engine.UpdateOperation.upsert_points(batch)))
                 self._unflushed += len(batch)
@@ -145,23 +158,39 @@ class EdgeStore:
                 self._unflushed += len(there)
         return len(there)
 
-    def fetch(self, ids: Sequence[str], *, vectors: bool = False) -> list[Point]:
-        uids = _point_ids(ids)
-        records = self._call("read", lambda shard: shard.retrieve(uids, True, vectors))
-        found = {point.id: point for point in map(_from_engine, records)}
+    def fetch(self, ids: Sequence[str], *, vectors: bool = False, patches: bool = False) -> list[Point]:
+        uids, named = _point_ids(ids), self._wanted(vectors, patches)
+        records = self._call("read", lambda shard: shard.retrieve(uids, True, named))
+        found = {point.id: point for point in map(from_engine, records)}
         return [found[product] for product in ids if product in found]
+
+    def _wanted(self, vectors: bool, patches: bool) -> bool | list[str]:
+        meta = checks.check_open(self._meta, self._collection)
+        return wanted(vectors=vectors, patches=patches and meta.patches, keywords=True)
 
     def search(self, name: str, vector: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
         meta = checks.check_open(self._meta, self._collection)
         query = checks.check_vector(vector, meta.dim, "The query vector")
         request = engine.QueryRequest(
             limit=checks.check_limit(limit),
-            query=engine.Query.Nearest(_floats(query), using=checks.check_name(name)),
-            filter=compile_filter(filter, _DIALECT),
+            query=engine.Query.Nearest(floats(query), using=checks.check_name(name)),
+            filter=compile_filter(filter, DIALECT),
             with_payload=[schema.ID_KEY],
-            params=_params(limit, filter),
+            params=search_params(limit, filter),
         )
-        return self._hits(request)
+        return self._hits(request, meta.distance)
+
+    def search_patches(self, tokens: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
+        meta = checks.check_open(self._meta, self._collection)
+        query = checks.check_tokens(tokens, meta.dim, "The query")
+        request = engine.QueryRequest(
+            limit=checks.check_limit(limit),
+            query=engine.Query.Nearest(rows(query), using=PATCHES),
+            filter=compile_filter(filter, DIALECT),
+            with_payload=[schema.ID_KEY],
+            params=engine.SearchParams(exact=True),
+        )
+        return self._hits(request) if meta.patches else []
 
     def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
         checks.check_open(self._meta, self._collection)
@@ -171,15 +200,15 @@ class EdgeStore:
             return []
         request = engine.QueryRequest(
             limit=limit,
-            query=engine.Query.Nearest(_to_sparse(query), using=KEYWORDS),
-            filter=compile_filter(filter, _DIALECT),
+            query=engine.Query.Nearest(to_sparse(query), using=KEYWORDS),
+            filter=compile_filter(filter, DIALECT),
             with_payload=[schema.ID_KEY],
         )
         return self._hits(request)
 
-    def _hits(self, request: engine.QueryRequest) -> list[Hit]:
+    def _hits(self, request: engine.QueryRequest, distance: Distance = "cosine") -> list[Hit]:
         hits = self._call("searched", lambda shard: shard.query(request))
-        return [Hit(cast(dict[str, str], hit.payload)[schema.ID_KEY], float(hit.score)) for hit in hits]
+        return [to_hit(hit, distance) for hit in hits]
 
     def set_keywords(self, keywords: Mapping[str, SparseVector]) -> None:
         checked = {
@@ -190,13 +219,13 @@ class EdgeStore:
         with self._write_lock:
             records = self._call("read", lambda shard: shard.retrieve([*checked], False, False))
             there = [str(record.id) for record in records]
-            changes = [engine.PointVectors(uid, {KEYWORDS: _to_sparse(checked[uid])}) for uid in there]
+            changes = [engine.PointVectors(uid, {KEYWORDS: to_sparse(checked[uid])}) for uid in there]
             if changes:
                 self._call("written", partial(_write, engine.UpdateOperation.update_vectors(changes)))
                 self._unflushed += len(changes)
 
     def count(self, filter: Filter | None = None) -> int:
-        request = engine.CountRequest(exact=True, filter=compile_filter(filter, _DIALECT))
+        request = engine.CountRequest(exact=True, filter=compile_filter(filter, DIALECT))
         return self._call("read", lambda shard: shard.count(request))
 
     def scroll(
@@ -207,23 +236,24 @@ class EdgeStore:
         filter: Filter | None = None,
         keys: Sequence[str] | None = None,
         vectors: bool = False,
+        patches: bool = False,
     ) -> tuple[list[Point], str | None]:
         request = engine.ScrollRequest(
             offset=checks.check_cursor(cursor),
             limit=checks.check_limit(limit),
-            filter=compile_filter(filter, _DIALECT),
+            filter=compile_filter(filter, DIALECT),
             with_payload=True if keys is None else [schema.ID_KEY, *map(schema.json_path, keys)],
-            with_vector=vectors,
+            with_vector=self._wanted(vectors, patches),
         )
         records, following = self._call("read", lambda shard: shard.scroll(request))
-        return [_from_engine(record) for record in records], None if following is None else str(following)
+        return [from_engine(record) for record in records], None if following is None else str(following)
 
     def facets(self, key: str, *, limit: int = 50, filter: Filter | None = None) -> list[tuple[str, int]]:
         if key not in schema.FACET_KEYS:
             schema.json_path(key)
             return count_by_scan(self, key, checks.check_limit(limit), filter)
         request = engine.FacetRequest(
-            key=key, limit=checks.check_limit(limit), exact=True, filter=compile_filter(filter, _DIALECT)
+            key=key, limit=checks.check_limit(limit), exact=True, filter=compile_filter(filter, DIALECT)
         )
         found = self._call("counted", lambda shard: shard.facet(request))
         return rank(Counter({str(hit.value): hit.count for hit in found.hits}), limit)
@@ -288,42 +318,6 @@ class EdgeStore:
             ) from error
 
 
-def _config(dim: int, *, new: bool = False) -> engine.EdgeConfig:
-    return engine.EdgeConfig(
-        vectors={
-            name: engine.EdgeVectorParams(size=dim, distance=engine.Distance.Cosine) for name in VECTORS
-        },
-        # A collection of schema version 1 has none until it is upgraded, and the engine keeps what it finds.
-        sparse_vectors={KEYWORDS: engine.EdgeSparseVectorParams(modifier=engine.Modifier.Idf)}
-        if new
-        else None,
-        hnsw_config=engine.HnswIndexConfig(
-            m=schema.HNSW_M,
-            ef_construct=schema.HNSW_EF_CONSTRUCT,
-            full_scan_threshold=schema.INDEXING_THRESHOLD_KB,
-        ),
-        optimizers=engine.EdgeOptimizersConfig(indexing_threshold=schema.INDEXING_THRESHOLD_KB),
-    )
-
-
-def _create_shard(path: Path, dim: int) -> None:
-    shard = engine.EdgeShard.create(str(path), _config(dim, new=True))
-    for operation in _index_operations():
-        shard.update(operation)
-    shard.close()
-
-
-def _index_operations(skip: Any = ()) -> Iterator[engine.UpdateOperation]:
-    # No links in the graph along payload values: ACORN finds what they would, and building stays quick.
-    for key in schema.KEYWORD_KEYS:
-        if key not in skip:
-            index = engine.KeywordIndexParams(enable_hnsw=False)
-            yield engine.UpdateOperation.create_field_index(key, index)
-    for key in schema.FLOAT_KEYS:
-        if key not in skip:
-            yield engine.UpdateOperation.create_field_index(key, engine.FloatIndexParams(enable_hnsw=False))
-
-
 def _write(operation: engine.UpdateOperation, shard: engine.EdgeShard) -> None:
     shard.update(operation)
 
@@ -332,50 +326,8 @@ def _point_ids(products: Sequence[str]) -> list[int | UUID | str]:
     return list(dict.fromkeys(schema.point_id(product) for product in products))
 
 
-def _params(limit: int, filter: Filter | None) -> engine.SearchParams:
-    return engine.SearchParams(
-        hnsw_ef=schema.search_ef(limit),
-        acorn=engine.AcornSearchParams(enable=filter is not None, max_selectivity=1.0),
-    )
-
-
-def _floats(vector: Vector) -> list[float]:
-    # The engine reads any sequence of floats; from an array of C floats it does so twice as fast as
-    # from a list and three times as fast as from numpy.
-    return cast(list[float], array("f", vector.tobytes()))
-
-
-def _to_engine(uid: str, point: Point) -> engine.Point:
-    vectors: dict[str, Any] = {name: _floats(vector) for name, vector in point.vectors.items()}
-    if point.keywords is not None:
-        vectors[KEYWORDS] = _to_sparse(point.keywords)
-    return engine.Point(uid, vectors, to_payload(point))
-
-
-def _to_sparse(vector: SparseVector) -> engine.SparseVector:
-    return engine.SparseVector(list(vector.indices), list(vector.values))
-
-
-def _from_engine(record: engine.Record) -> Point:
-    return from_payload(record.payload, record.vector)
-
-
-class _EdgeDialect:
-    def texts(self, path: str, values: Sequence[str]) -> Condition:
-        return engine.FieldCondition(path, match=engine.MatchAny(list(values)))
-
-    def interval(self, path: str, bounds: Range) -> Condition:
-        span = engine.RangeFloat(gte=bounds.gte, gt=bounds.gt, lte=bounds.lte, lt=bounds.lt)
-        return engine.FieldCondition(path, range=span)
-
-    def point_ids(self, ids: Sequence[str]) -> Condition:
-        return engine.HasIdCondition(set(ids))
-
-    def any_of(self, conditions: Sequence[Condition]) -> Condition:
-        return engine.Filter(should=list(conditions))
-
-    def combine(self, must: Sequence[Condition], must_not: Sequence[Condition]) -> engine.Filter:
-        return engine.Filter(must=list(must), must_not=list(must_not))
-
-
-_DIALECT = _EdgeDialect()
+def _create_shard(path: Path, meta: CollectionMeta) -> None:
+    shard = engine.EdgeShard.create(str(path), config(meta, new=True))
+    for operation in index_operations():
+        shard.update(operation)
+    shard.close()

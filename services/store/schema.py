@@ -10,11 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from services.errors import EncoderMismatch, InvalidInput, StoreUnavailable
-from services.store.base import CollectionMeta
-
-#: Layout of what is stored. A store written by a newer Vitrine is refused, never touched.
-#: Version 1 had no keywords.
-SCHEMA_VERSION = 2
+from services.store.base import DISTANCES, SCHEMA_VERSION, CollectionMeta
 
 #: Payload key under which a store keeps the product id; added on write, taken off on read.
 ID_KEY = "_id"
@@ -128,9 +124,12 @@ def decode_meta(data: Any, where: str) -> CollectionMeta:
             calibration=data.get("calibration"),
             keywords=data.get("keywords", 0),
             schema_version=data["schema_version"],
+            distance=data.get("distance", "cosine"),
+            patches=data.get("patches", False),
         )
         sound = type(meta.dim) is int and meta.dim > 0 and type(meta.keywords) is int
         sound = sound and type(version) is int and 0 < version <= SCHEMA_VERSION
+        sound = sound and meta.distance in DISTANCES and type(meta.patches) is bool
         sound = sound and isinstance(meta.encoder, dict) and isinstance(meta.calibration, dict | None)
     except (KeyError, TypeError, AttributeError):
         sound = False
@@ -143,14 +142,30 @@ def decode_meta(data: Any, where: str) -> CollectionMeta:
     return meta
 
 
-def check_width(stored: CollectionMeta, asked: CollectionMeta) -> None:
-    """Raise `EncoderMismatch` if the collection holds vectors of another width."""
+def check_layout(stored: CollectionMeta, asked: CollectionMeta) -> None:
+    """Raise `EncoderMismatch` if the collection holds vectors of another width, compares them by another
+    distance, or differs in whether it keeps patches."""
+    name, wanted = stored.encoder.get("name", "another encoder"), asked.encoder.get("name", "ENCODER")
     if stored.dim != asked.dim:
-        name = stored.encoder.get("name", "another encoder")
         raise EncoderMismatch(
             f"The collection holds {stored.dim}-d vectors of {name}, "
             f"but the encoder now set makes {asked.dim}-d ones.",
             mend=f"Set VITRINE_ENCODER={name}, or change over while it is being served: "
-            f"vitrine index CATALOGUE --encoder {asked.encoder.get('name', 'ENCODER')} --switch.",
+            f"vitrine index CATALOGUE --encoder {wanted} --switch.",
             field="encoder",
+        )
+    if stored.distance != asked.distance:
+        raise EncoderMismatch(
+            f"The collection compares vectors by {stored.distance}, which cannot become {asked.distance}.",
+            mend=f"Set VITRINE_MEASURE={stored.distance}, or index again while it is being served: "
+            f"vitrine index CATALOGUE --measure {asked.distance} --switch.",
+            field="measure",
+        )
+    if stored.patches != asked.patches:
+        has, wants = ("", "without") if stored.patches else ("no ", "with")
+        raise EncoderMismatch(
+            f"The collection keeps {has}patches of pictures, but one {wants} them is asked for.",
+            mend="Leave it as it is, or index again while it is being served: "
+            "vitrine index CATALOGUE --switch.",
+            field="patches",
         )

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from qdrant_client import QdrantClient, models
@@ -21,21 +21,30 @@ from services.settings import Settings
 from services.store import checks, schema
 from services.store.base import (
     KEYWORDS,
-    VECTORS,
+    PATCHES,
+    PLAIN_VERSION,
     CollectionMeta,
+    Distance,
     Filter,
     Hit,
     Point,
-    Range,
     SparseVector,
     Vector,
 )
 from services.store.connection import Connection
 from services.store.facets import count_by_scan, rank
 from services.store.filters import compile_filter
-from services.store.records import from_payload, to_payload
-
-Condition = models.FieldCondition | models.HasIdCondition | models.Filter
+from services.store.records import wanted
+from services.store.server_models import (
+    DIALECT,
+    from_engine,
+    payload_indexes,
+    search_params,
+    to_engine,
+    to_hit,
+    to_sparse,
+    vectors_config,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -68,11 +77,11 @@ class ServerStore:
     def open(self, meta: CollectionMeta) -> CollectionMeta:
         """As `VectorStore.open`. Refuses a collection that Vitrine did not make."""
         stored = self.meta() or self._create(meta)
-        schema.check_width(stored, meta)
+        schema.check_layout(stored, meta)
         self._create_indexes()
         self._keywords = self._has_keywords() or self._add_keywords()
-        if self._keywords and stored.schema_version < schema.SCHEMA_VERSION:
-            stored = replace(stored, schema_version=schema.SCHEMA_VERSION, keywords=0)
+        if self._keywords and stored.schema_version < PLAIN_VERSION:
+            stored = replace(stored, schema_version=PLAIN_VERSION, keywords=0)
             self._write_meta(stored)
         self._meta = stored
         return stored
@@ -121,10 +130,7 @@ class ServerStore:
                 "created",
                 lambda client: client.create_collection(
                     self._collection,
-                    vectors_config={
-                        name: models.VectorParams(size=meta.dim, distance=models.Distance.COSINE)
-                        for name in VECTORS
-                    },
+                    vectors_config=vectors_config(meta),
                     sparse_vectors_config={KEYWORDS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
                     hnsw_config=models.HnswConfigDiff(m=schema.HNSW_M, ef_construct=schema.HNSW_EF_CONSTRUCT),
                     shard_number=settings.shard_number,
@@ -150,13 +156,13 @@ class ServerStore:
 
     def _create_indexes(self) -> None:
         found = self._call("read", lambda client: client.get_collection(self._collection))
-        for key, index in _indexes().items():
+        for key, index in payload_indexes().items():
             if key not in found.payload_schema:
                 self._call("indexed", partial(_create_index, self._collection, key, index))
 
     def save_meta(self, meta: CollectionMeta) -> None:
         stored = checks.check_open(self._meta, self._collection)
-        checks.check_same_width(stored, meta)
+        checks.check_same_layout(stored, meta)
         self._write_meta(meta)
         self._meta = meta
 
@@ -169,24 +175,32 @@ class ServerStore:
         meta = checks.check_open(self._meta, self._collection)
         checked = list(checks.check_points(points, meta.dim).items())
         for start in range(0, len(checked), _BATCH):
-            batch = [_to_engine(uid, point, self._keywords) for uid, point in checked[start : start + _BATCH]]
+            batch = [
+                to_engine(uid, point, keywords=self._keywords, patches=meta.patches)
+                for uid, point in checked[start : start + _BATCH]
+            ]
             self._call("written", partial(_upsert, self._collection, batch))
 
     def delete(self, ids: Sequence[str]) -> int:
         checks.check_open(self._meta, self._collection)
-        there = [str(record.id) for record in self._retrieve(ids, payload=False, vectors=False)]
+        there = [str(record.id) for record in self._retrieve(ids)]
         for start in range(0, len(there), _IDS_BATCH):
             selector = models.PointIdsList(points=list(there[start : start + _IDS_BATCH]))
             self._call("written", partial(_delete, self._collection, selector))
         return len(there)
 
-    def fetch(self, ids: Sequence[str], *, vectors: bool = False) -> list[Point]:
-        checks.check_open(self._meta, self._collection)
-        records = self._retrieve(ids, payload=True, vectors=vectors)
-        found = {point.id: point for point in map(_from_engine, records)}
+    def fetch(self, ids: Sequence[str], *, vectors: bool = False, patches: bool = False) -> list[Point]:
+        meta = checks.check_open(self._meta, self._collection)
+        records = self._retrieve(ids, True, self._wanted(meta, vectors, patches))
+        found = {point.id: point for point in map(from_engine, records)}
         return [found[product] for product in ids if product in found]
 
-    def _retrieve(self, ids: Sequence[str], *, payload: bool, vectors: bool) -> list[models.Record]:
+    def _wanted(self, meta: CollectionMeta, vectors: bool, patches: bool) -> bool | list[str]:
+        return wanted(vectors=vectors, patches=patches and meta.patches, keywords=self._keywords)
+
+    def _retrieve(
+        self, ids: Sequence[str], payload: bool = False, vectors: bool | list[str] = False
+    ) -> list[models.Record]:
         uids = list(dict.fromkeys(schema.point_id(product) for product in ids))
         records = []
         for start in range(0, len(uids), _IDS_BATCH):
@@ -199,26 +213,36 @@ class ServerStore:
         query = checks.check_vector(vector, meta.dim, "The query vector").tolist()
         checks.check_name(name)
         checks.check_limit(limit)
-        return self._hits(query, name, limit, filter, _params(limit, filter))
+        return self._hits(query, name, limit, filter, meta.distance, search_params(limit, filter))
+
+    def search_patches(self, tokens: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
+        meta = checks.check_open(self._meta, self._collection)
+        query = checks.check_tokens(tokens, meta.dim, "The query").tolist()
+        checks.check_limit(limit)
+        if not meta.patches:
+            compile_filter(filter, DIALECT)  # refused all the same if it makes no sense
+            return []
+        return self._hits(query, PATCHES, limit, filter, params=models.SearchParams(exact=True))
 
     def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
         checks.check_open(self._meta, self._collection)
-        sparse = _to_sparse(checks.check_sparse(query, "The keywords of the query"))
+        sparse = to_sparse(checks.check_sparse(query, "The keywords of the query"))
         checks.check_limit(limit)
         if not self._keywords or not sparse.indices:
-            compile_filter(filter, _DIALECT)  # refused all the same if it makes no sense
+            compile_filter(filter, DIALECT)
             return []
         return self._hits(sparse, KEYWORDS, limit, filter)
 
     def _hits(
         self,
-        query: list[float] | models.SparseVector,
+        query: list[float] | list[list[float]] | models.SparseVector,
         name: str,
         limit: int,
         filter: Filter | None,
+        distance: Distance = "cosine",
         params: models.SearchParams | None = None,
     ) -> list[Hit]:
-        compiled = compile_filter(filter, _DIALECT)
+        compiled = compile_filter(filter, DIALECT)
         found = self._call(
             "searched",
             lambda client: client.query_points(
@@ -231,7 +255,7 @@ class ServerStore:
                 search_params=params,
             ),
         )
-        return [_hit(hit) for hit in found.points]
+        return [to_hit(hit, distance) for hit in found.points]
 
     def set_keywords(self, keywords: Mapping[str, SparseVector]) -> None:
         checks.check_open(self._meta, self._collection)
@@ -242,9 +266,9 @@ class ServerStore:
         }
         if not self._keywords:
             return
-        there = [str(record.id) for record in self._retrieve(list(keywords), payload=False, vectors=False)]
+        there = [str(record.id) for record in self._retrieve(list(keywords))]
         changes = [
-            models.PointVectors(id=uid, vector={KEYWORDS: _to_sparse(checked[uid])})
+            models.PointVectors(id=uid, vector={KEYWORDS: to_sparse(checked[uid])})
             for uid in there
             if uid in checked
         ]
@@ -255,7 +279,7 @@ class ServerStore:
 
     def count(self, filter: Filter | None = None) -> int:
         checks.check_open(self._meta, self._collection)
-        compiled = compile_filter(filter, _DIALECT)
+        compiled = compile_filter(filter, DIALECT)
         found = self._call(
             "read", lambda client: client.count(self._collection, count_filter=compiled, exact=True)
         )
@@ -269,12 +293,14 @@ class ServerStore:
         filter: Filter | None = None,
         keys: Sequence[str] | None = None,
         vectors: bool = False,
+        patches: bool = False,
     ) -> tuple[list[Point], str | None]:
-        checks.check_open(self._meta, self._collection)
+        meta = checks.check_open(self._meta, self._collection)
         checks.check_limit(limit)
         offset = checks.check_cursor(cursor)
-        compiled = compile_filter(filter, _DIALECT)
+        compiled = compile_filter(filter, DIALECT)
         payload = True if keys is None else [schema.ID_KEY, *map(schema.json_path, keys)]
+        named = self._wanted(meta, vectors, patches)
         records, following = self._call(
             "read",
             lambda client: client.scroll(
@@ -283,10 +309,10 @@ class ServerStore:
                 offset=offset,
                 scroll_filter=compiled,
                 with_payload=payload,
-                with_vectors=vectors,
+                with_vectors=named,
             ),
         )
-        return [_from_engine(record) for record in records], None if following is None else str(following)
+        return [from_engine(record) for record in records], None if following is None else str(following)
 
     def facets(self, key: str, *, limit: int = 50, filter: Filter | None = None) -> list[tuple[str, int]]:
         checks.check_open(self._meta, self._collection)
@@ -294,7 +320,7 @@ class ServerStore:
         if key not in schema.FACET_KEYS:
             schema.json_path(key)
             return count_by_scan(self, key, limit, filter)
-        compiled = compile_filter(filter, _DIALECT)
+        compiled = compile_filter(filter, DIALECT)
         found = self._call(
             "counted",
             lambda client: client.facet(
@@ -317,23 +343,6 @@ class ServerStore:
         self._connection.close()
 
 
-def _indexes() -> dict[str, models.KeywordIndexParams | models.FloatIndexParams]:
-    # No links in the graph along payload values: ACORN finds what they would, and building stays quick.
-    indexes: dict[str, models.KeywordIndexParams | models.FloatIndexParams] = {}
-    for key in schema.KEYWORD_KEYS:
-        indexes[key] = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, enable_hnsw=False)
-    for key in schema.FLOAT_KEYS:
-        indexes[key] = models.FloatIndexParams(type=models.FloatIndexType.FLOAT, enable_hnsw=False)
-    return indexes
-
-
-def _params(limit: int, filter: Filter | None) -> models.SearchParams:
-    return models.SearchParams(
-        hnsw_ef=schema.search_ef(limit),
-        acorn=models.AcornSearchParams(enable=filter is not None, max_selectivity=1.0),
-    )
-
-
 def _create_index(collection: str, key: str, index: Any, client: QdrantClient) -> None:
     client.create_payload_index(collection, field_name=key, field_schema=index, wait=True)
 
@@ -351,46 +360,6 @@ def _delete(collection: str, selector: models.PointIdsList, client: QdrantClient
 
 
 def _retrieve(
-    collection: str, uids: list[str], payload: bool, vectors: bool, client: QdrantClient
+    collection: str, uids: list[str], payload: bool, vectors: bool | list[str], client: QdrantClient
 ) -> list[models.Record]:
     return client.retrieve(collection, ids=uids, with_payload=payload, with_vectors=vectors)
-
-
-def _hit(hit: models.ScoredPoint) -> Hit:
-    return Hit(cast(dict[str, str], hit.payload)[schema.ID_KEY], float(hit.score))
-
-
-def _to_sparse(vector: SparseVector) -> models.SparseVector:
-    return models.SparseVector(indices=list(vector.indices), values=list(vector.values))
-
-
-def _to_engine(uid: str, point: Point, keywords: bool) -> models.PointStruct:
-    vectors: dict[str, Any] = {name: vector.tolist() for name, vector in point.vectors.items()}
-    if keywords and point.keywords is not None:
-        vectors[KEYWORDS] = _to_sparse(point.keywords)
-    return models.PointStruct(id=uid, vector=vectors, payload=to_payload(point))
-
-
-def _from_engine(record: models.Record) -> Point:
-    return from_payload(record.payload, record.vector)
-
-
-class _ServerDialect:
-    def texts(self, path: str, values: Sequence[str]) -> Condition:
-        return models.FieldCondition(key=path, match=models.MatchAny(any=list(values)))
-
-    def interval(self, path: str, bounds: Range) -> Condition:
-        span = models.Range(gte=bounds.gte, gt=bounds.gt, lte=bounds.lte, lt=bounds.lt)
-        return models.FieldCondition(key=path, range=span)
-
-    def point_ids(self, ids: Sequence[str]) -> Condition:
-        return models.HasIdCondition(has_id=list(ids))
-
-    def any_of(self, conditions: Sequence[Condition]) -> Condition:
-        return models.Filter(should=list(conditions))
-
-    def combine(self, must: Sequence[Condition], must_not: Sequence[Condition]) -> models.Filter:
-        return models.Filter(must=list(must), must_not=list(must_not))
-
-
-_DIALECT = _ServerDialect()

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.errors import InvalidInput
-from services.store.base import VECTORS, CollectionMeta, Point, SparseVector, VectorStore
+from services.store.base import PATCHES, VECTORS, CollectionMeta, Point, SparseVector, VectorStore
 from services.store.schema import decode_meta, encode_meta
 
 #: Key of the file's metadata under which ours is kept, and the version of this layout.
@@ -47,11 +47,11 @@ class Snapshot:
                 yield [_to_point(row, batch, at) for at, row in enumerate(_rows(batch))]
 
 
-def pages_of(store: VectorStore) -> Iterator[list[Point]]:
-    """All points of an opened store with their vectors, a page at a time. Raises `StoreUnavailable`."""
+def pages_of(store: VectorStore, meta: CollectionMeta) -> Iterator[list[Point]]:
+    """All points of an opened store with all their vectors, a page at a time. Raises `StoreUnavailable`."""
     cursor: str | None = None
     while True:
-        page, cursor = store.scroll(limit=PAGE, cursor=cursor, vectors=True)
+        page, cursor = store.scroll(limit=PAGE, cursor=cursor, vectors=True, patches=meta.patches)
         yield page
         if cursor is None:
             return
@@ -130,6 +130,8 @@ def _schema(meta: CollectionMeta) -> pa.Schema:
     keywords = pa.struct([("indices", pa.list_(pa.uint32())), ("values", pa.list_(pa.float32()))])
     fields = [pa.field("id", pa.string(), nullable=False), pa.field("payload", pa.string(), nullable=False)]
     fields += [pa.field(name, vector) for name in VECTORS] + [pa.field("keywords", keywords)]
+    if meta.patches:
+        fields.append(pa.field(PATCHES, pa.list_(vector)))
     # Parquet checks its pages, but not the footer that this goes into.
     encoded = encode_meta(meta)
     ours = json.dumps({"format": FORMAT, "meta": encoded, "sha256": _digest(encoded)})
@@ -144,6 +146,9 @@ def _table(points: list[Point], meta: CollectionMeta) -> pa.Table:
         *(_vectors([point.vectors.get(name) for point in points], meta.dim) for name in VECTORS),
         pa.array([_sparse(point.keywords) for point in points], schema.field("keywords").type),
     ]
+    if meta.patches:
+        rows = [None if point.patches is None else list(point.patches) for point in points]
+        columns.append(pa.array(rows, schema.field(PATCHES).type))
     return pa.Table.from_arrays(columns, schema=schema)
 
 
@@ -172,4 +177,7 @@ def _to_point(row: dict[str, Any], batch: pa.RecordBatch, at: int) -> Point:
             vectors[name] = value.values.to_numpy(zero_copy_only=False).astype(np.float32)
     kept = row["keywords"]
     keywords = None if kept is None else SparseVector(tuple(kept["indices"]), tuple(kept["values"]))
-    return Point(row["id"], vectors, json.loads(row["payload"]), keywords)
+    patches = None
+    if PATCHES in batch.schema.names and (value := batch.column(PATCHES)[at]).is_valid:
+        patches = np.asarray(value.as_py(), dtype=np.float32)
+    return Point(row["id"], vectors, json.loads(row["payload"]), keywords, patches)

@@ -11,7 +11,7 @@ import pytest
 
 from services.errors import StoreUnavailable
 from services.store.alias import Alias, Draft, State, collection_for
-from services.store.base import Point
+from services.store.base import DISTANCES, Point
 from tests.contract.conftest import DIM, META, Place
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
@@ -87,6 +87,13 @@ def test_a_name_of_its_own_for_each_encoder() -> None:
     assert name.startswith("products@") and name == collection_for("products", identity | {"name": "b"})
     for key, value in {"weights": "3" * 16, "preprocess": "3" * 16, "dim": 9}.items():
         assert collection_for("products", identity | {key: value}) != name
+    plain = collection_for("products", identity, distance="cosine", patches=False)
+    others = {
+        collection_for("products", identity, distance=distance, patches=patches)
+        for distance in DISTANCES
+        for patches in (False, True)
+    }
+    assert plain == name and name in others and len(others) == 6
 
 
 @pytest.mark.parametrize("place", ["edge"], indirect=True)

@@ -15,9 +15,9 @@ import qdrant_edge as engine
 from qdrant_client import models
 
 from services.errors import InvalidInput
-from services.store.base import Filter, Match, Point, SparseVector, VectorStore
+from services.store.base import PLAIN_VERSION, Filter, Match, Point, SparseVector, VectorStore
 from services.store.folder import StoreFolder
-from services.store.schema import SCHEMA_VERSION, encode_meta, point_id
+from services.store.schema import encode_meta, point_id
 from tests.contract.conftest import DIM, META, Place, everything
 
 pytestmark = pytest.mark.filterwarnings(
@@ -195,7 +195,7 @@ def test_a_collection_from_before_keywords_is_upgraded_in_place(place: Place, un
     store = place.connect()
     assert store.meta().schema_version == 1
     opened = store.open(META)
-    assert (opened.schema_version, opened.keywords) == (SCHEMA_VERSION, 0)
+    assert (opened.schema_version, opened.keywords) == (PLAIN_VERSION, 0)
     assert opened.calibration == {"sample": 1}
     assert store.meta() == opened
     # All is there and found as before, only without keywords.

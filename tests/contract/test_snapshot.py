@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.errors import InvalidInput, StoreUnavailable
-from services.store.base import Point, SparseVector
+from services.store.base import CollectionMeta, Point, SparseVector
 from services.store.snapshot import pages_of, read_snapshot, write_snapshot
 from services.store.transfer import fill
 from tests.contract.conftest import DIM, META, Place
@@ -23,6 +23,7 @@ from tests.contract.conftest import DIM, META, Place
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
 
 CALIBRATED = replace(META, calibration={"pairs": {"text|image": [0.1, 0.2, 300]}}, keywords=1)
+KINDS = [CALIBRATED, replace(CALIBRATED, distance="euclid", patches=True, schema_version=3)]
 
 
 def points(count: int = 2300) -> list[Point]:
@@ -38,7 +39,8 @@ def points(count: int = 2300) -> list[Point]:
             "_hash": str(number),
         }
         keywords = SparseVector((number, number + 7), (0.5, 1.25)) if number % 4 == 3 else None
-        made.append(Point(f"sku/{number}", vectors, payload, keywords))
+        patches = np.stack([_unit(rng), _unit(rng)]) if number % 5 == 0 else None
+        made.append(Point(f"sku/{number}", vectors, payload, keywords, patches))
     return made
 
 
@@ -51,6 +53,9 @@ def same(one: Point, other: Point) -> bool:
     vectors = one.vectors.keys() == other.vectors.keys() and all(
         np.allclose(one.vectors[name], other.vectors[name], atol=1e-6) for name in one.vectors
     )
+    vectors = vectors and (one.patches is None) == (other.patches is None)
+    if one.patches is not None and other.patches is not None:
+        vectors = vectors and np.allclose(one.patches, other.patches, atol=1e-3)
     return vectors and (one.id, one.payload, one.keywords) == (other.id, other.payload, other.keywords)
 
 
@@ -58,24 +63,31 @@ def everything(pages: Iterator[list[Point]]) -> dict[str, Point]:
     return {point.id: point for page in pages for point in page}
 
 
-def test_what_was_destroyed_is_restored_with_all_it_held(place: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=["plain", "euclid with patches"])
+def test_what_was_destroyed_is_restored_with_all_it_held(
+    place: Place, tmp_path: Path, kind: CollectionMeta
+) -> None:
     store = place.connect()
-    meta = store.open(CALIBRATED)
+    meta = store.open(kind)
     store.upsert(points())
-    before = everything(pages_of(store))
+    before = everything(pages_of(store, meta))
+    assert any(point.patches is not None for point in before.values()) == meta.patches
     told: list[int] = []
-    written = write_snapshot(pages_of(store), meta, tmp_path / "deep" / "shop.parquet", progress=told.append)
+    path = tmp_path / "deep" / "shop.parquet"
+    written = write_snapshot(
+        pages_of(store, meta), meta, tmp_path / "deep" / "shop.parquet", progress=told.append
+    )
     assert written.products == len(before) == told[-1] == 2300
     store.drop()
     store.close()
 
-    snapshot = read_snapshot(tmp_path / "deep" / "shop.parquet")
+    snapshot = read_snapshot(path)
     assert snapshot.meta == meta and snapshot.products == 2300
     name = f"{place.settings.collection}@restored"
     alias, fresh = place.alias(), place.connect(name)
     fill(fresh, snapshot.pages(), snapshot.meta, alias, name)
     assert alias.read().live == name
-    after = everything(pages_of(fresh))
+    after = everything(pages_of(fresh, meta))
     assert after.keys() == before.keys()
     assert all(same(before[one], after[one]) for one in before)
     assert fresh.meta() == meta
@@ -113,7 +125,7 @@ def test_what_cannot_be_finished_is_removed_and_the_old_one_stays(place: Place) 
 @pytest.fixture
 def snapshot(tmp_path: Path) -> Path:
     path = tmp_path / "shop.parquet"
-    write_snapshot(iter([points(1000), points(50)]), META, path)
+    write_snapshot(iter([points(1000), points(50)]), KINDS[1], path)
     return path
 
 
@@ -134,7 +146,7 @@ def test_damage_is_found_and_never_restored(snapshot: Path, data: st.DataObject)
     except (InvalidInput, StoreUnavailable):
         return
     # The flipped bit was one that says nothing, such as the name of the writing library.
-    assert opened.meta == META
+    assert opened.meta == KINDS[1]
     expected = [*points(1000), *points(50)]
     assert len(restored) == len(expected) and all(map(same, restored, expected))
 

@@ -15,6 +15,7 @@ from services.calibration import (
 )
 from services.catalogue.product import Product
 from services.keywords import product_keywords, query_keywords
+from services.measures import MEASURES, similarity
 from services.settings import Settings
 from services.store.base import CollectionMeta, Point
 from services.store.factory import open_store
@@ -104,6 +105,19 @@ def test_a_catalogue_of_copies_does_not_divide_by_nothing():
     assert math.isfinite(calibration.apply(0.5, "image", "title"))
 
 
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("length", [1e-4, 1.0, 1e4])
+def test_statistics_are_in_the_measure_at_any_length_of_vectors(measure, length):
+    lengths = np.random.default_rng(2).uniform(0.5, 2, (40, 1))
+    images, titles = (length * lengths * rows for rows in two_cones(40))
+    stats = Calibration.fit(images, titles, measure=measure).pairs["text", "image"]
+    values = similarity(titles, images, measure)[~np.eye(40, dtype=bool)]
+    assert stats.mean == pytest.approx(values.mean(), rel=1e-6)
+    assert stats.std == pytest.approx(values.std(), rel=1e-6)
+    copies = np.repeat(images[:1], 20, axis=0)
+    assert Calibration.fit(copies, copies, measure=measure).pairs["image", "title"].std > 0
+
+
 def test_apply_keeps_shape_and_missing_values():
     calibration = Calibration.fit(*two_cones(40))
     sims = np.array([[0.1, np.nan], [0.3, 0.2]], dtype=np.float32)
@@ -147,6 +161,9 @@ class Pages:
     def __init__(self, points):
         self.points = points
         self.read = 0
+
+    def meta(self):
+        return None
 
     def scroll(self, *, limit=256, cursor=None, filter=None, keys=None, vectors=False):
         assert vectors and keys == ("title",)

@@ -15,7 +15,9 @@ from searcher.fusion.learned import Learned, find_head
 from searcher.query import Part, Query
 from services.encoder.registry import load_encoder
 from services.errors import InvalidInput, NotFound, VitrineError
+from services.points import collection_meta
 from services.settings import Settings, get_settings
+from services.store.factory import open_store
 from vitrine.cli import app
 from vitrine.sample import find_sample
 
@@ -46,6 +48,19 @@ def data_dir(indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("VITRINE_DATA_DIR", str(tmp_path / "data"))
     yield tmp_path / "data"
     get_settings.cache_clear()
+
+
+def test_a_collection_of_another_measure_needs_no_head(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VITRINE_COLLECTION", "products-by-dot")
+    settings = Settings(measure="dot")
+    store = open_store(settings)
+    store.open(collection_meta(load_encoder(settings), settings))
+    store.close()
+    with pytest.raises(InvalidInput, match="by dot") as caught:
+        run("fusion", "train", "--steps", "1")
+    assert caught.value.field == "measure" and "closed form" in caught.value.mend
 
 
 def test_a_head_is_trained_measured_kept_and_used(data_dir: Path) -> None:

@@ -101,6 +101,20 @@ def test_options_go_before_the_environment(shop: Shop, invoke: Invoke) -> None:
     assert point.payload["title"] == "title of p0" and set(point.vectors) == {"image", "title"}
 
 
+def test_the_measure_is_chosen_for_a_new_collection_and_checked_after(shop: Shop, invoke: Invoke) -> None:
+    assert invoke(shop.path, "--measure", "euclid").exit_code == 0
+    meta = EdgeStore(shop.settings).meta()
+    assert meta is not None and (meta.distance, meta.schema_version) == ("euclid", 3)
+    assert re.search(r"12 +unchanged", invoke(shop.path).stdout)
+    refused = raised(invoke(shop.path, "--measure", "dot"))
+    assert isinstance(refused, EncoderMismatch) and "--switch" in refused.mend
+    assert invoke(shop.path, "--measure", "manhattan").exit_code != 0
+    assert "Serving products@" in invoke(shop.path, "--measure", "dot", "--switch").stdout
+    assert re.search(r"12 +unchanged", invoke(shop.path).stdout)
+    refused = raised(invoke(shop.path, "--measure", "euclid"))
+    assert isinstance(refused, EncoderMismatch) and "by dot" in refused.message
+
+
 def test_prune_removes_what_is_gone_and_says_when_it_may_not(shop: Shop, invoke: Invoke) -> None:
     invoke(shop.path)
     del shop.rows["p3"]

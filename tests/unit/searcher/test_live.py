@@ -341,6 +341,32 @@ def test_use_encodes_what_is_stored_anew(shop: Shop) -> None:
     assert len(shop.points()) == 33
 
 
+def test_the_measure_is_changed_while_the_encoder_stays(shop: Shop) -> None:
+    shop.change("a")
+    before = shop.points()
+    settings, shop.settings = shop.settings, shop.settings.model_copy(update={"measure": "euclid"})
+    done = shop.change("a", keep_old=True)
+    assert done.switched and done.new not in (done.old, shop.target)
+    shop.settings = settings  # nothing is said of a measure any more: the collection has its own
+    assert served(settings).measure == "euclid"
+    assert set(shop.points()) == set(before)
+    again = shop.change("a")
+    assert not again.switched and again.new == done.new
+    assert again.report is not None and again.report.counts.unchanged == 32
+    store = open_store(served(settings))
+    meta = store.meta()
+    store.close()
+    assert meta is not None and meta.distance == "euclid" and meta.calibration is not None
+    assert meta.calibration["pairs"]["image/image"]["mean"] < 0, "distances are below 0"
+
+    engine = shop.engine()
+    assert engine.look() and engine.collection == done.new
+    assert engine.search(QUERY).fusion == "attention"
+    engine.close()
+    # Another encoder is for cosines, and brings them back.
+    assert shop.change("b").new == shop.target
+
+
 def test_products_whose_picture_is_gone_stop_the_switch_unless_it_may_lose_them(shop: Shop) -> None:
     shop.change("a")
     (shop.folder / "3.png").unlink()

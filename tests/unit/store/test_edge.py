@@ -18,7 +18,7 @@ import pytest
 from services.errors import StoreLocked, StoreUnavailable
 from services.settings import Settings
 from services.store import schema
-from services.store.base import CollectionMeta, Filter, Match, Point
+from services.store.base import SCHEMA_VERSION, CollectionMeta, Filter, Match, Point
 from services.store.edge import EdgeStore
 
 DIM = 8
@@ -29,7 +29,7 @@ import os, sys
 from pathlib import Path
 import numpy as np
 from services.settings import Settings
-from services.store.base import CollectionMeta, Point
+from services.store.base import SCHEMA_VERSION, CollectionMeta, Point
 from services.store.edge import EdgeStore
 
 store = EdgeStore(Settings(_env_file=None, data_dir=Path(sys.argv[1])))
@@ -225,7 +225,7 @@ def test_a_newer_schema_is_refused_and_nothing_is_overwritten(store, tmp_path) -
     store.upsert([Point("a", {"image": vector(1)})])
     store.close()
     newer = {
-        "schema_version": schema.SCHEMA_VERSION + 1,
+        "schema_version": SCHEMA_VERSION + 1,
         "dim": "unlike",
         "vectors": ["image", "title", "sparse"],
     }
@@ -286,7 +286,7 @@ def test_damaged_engine_files_give_a_clear_error(store, tmp_path) -> None:
     import sys
     from services.errors import StoreUnavailable
     from services.settings import Settings
-    from services.store.base import CollectionMeta
+    from services.store.base import SCHEMA_VERSION, CollectionMeta
     from services.store.edge import EdgeStore
     for folder in sys.argv[1:]:
         store = EdgeStore(Settings(_env_file=None, data_dir=Path(folder)))

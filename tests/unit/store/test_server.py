@@ -24,8 +24,8 @@ from qdrant_client.http.exceptions import ResponseHandlingException
 
 from services.errors import InvalidInput, StoreUnavailable
 from services.settings import Settings
-from services.store import connection, server
-from services.store.base import CollectionMeta, Filter, Match, Point, Range, SparseVector
+from services.store import connection, server_models
+from services.store.base import DISTANCES, CollectionMeta, Filter, Match, Point, Range, SparseVector
 from services.store.edge import EdgeStore
 from services.store.factory import open_store
 from services.store.filters import compile_filter
@@ -211,7 +211,7 @@ def test_a_collection_of_a_newer_vitrine_is_refused() -> None:
     client = QdrantClient(":memory:")
     store = ServerStore(settings(), client)
     store.open(META)
-    client.update_collection("products", metadata={"vitrine": {"schema_version": 3, "shape": "unknown"}})
+    client.update_collection("products", metadata={"vitrine": {"schema_version": 4, "shape": "unknown"}})
     for attempt in (store.meta, lambda: ServerStore(settings(), client).open(META)):
         with pytest.raises(StoreUnavailable, match="newer Vitrine"):
             attempt()
@@ -250,17 +250,20 @@ def test_what_is_sent_survives_the_clients_conversion_to_grpc() -> None:
         ids=("a",),
         not_ids=("b",),
     )
-    compiled = compile_filter(filter, server._DIALECT)
+    compiled = compile_filter(filter, server_models.DIALECT)
     again = GrpcToRest.convert_filter(RestToGrpc.convert_filter(compiled))
     assert _without_empty(again) == _without_empty(compiled)
 
-    params = server._params(10, filter)
+    params = server_models.search_params(10, filter)
     assert GrpcToRest.convert_search_params(RestToGrpc.convert_search_params(params)) == params
 
     payload = {"i": -(2**63), "f": 3.0, "n": None, "list": [1, "a", True, []], "attributes": {"x y": "ß"}}
     keywords = SparseVector((0, 2**32 - 1), (0.5, 2.0))
+    patches = np.ones((3, 8), np.float32)
     for vectors in ({}, {"image": np.ones(8, np.float32)}):
-        point = server._to_engine(point_id("a"), Point("a", vectors, payload, keywords), True)
+        point = server_models.to_engine(
+            point_id("a"), Point("a", vectors, payload, keywords, patches), keywords=True, patches=True
+        )
         assert GrpcToRest.convert_point_struct(RestToGrpc.convert_point_struct(point)) == point
 
     metadata = {
@@ -269,7 +272,11 @@ def test_what_is_sent_survives_the_clients_conversion_to_grpc() -> None:
     request = grpc.CreateCollection(collection_name="x", metadata=RestToGrpc.convert_payload(metadata))
     assert GrpcToRest.convert_payload(request.metadata) == metadata
 
-    for index in server._indexes().values():
+    for distance in DISTANCES:
+        for vector in server_models.vectors_config(replace(META, distance=distance, patches=True)).values():
+            assert GrpcToRest.convert_vector_params(RestToGrpc.convert_vector_params(vector)) == vector
+
+    for index in server_models.payload_indexes().values():
         sent = RestToGrpc.convert_payload_schema_params(index)
         assert _without_empty(GrpcToRest.convert_payload_schema_params(sent)) == _without_empty(index)
 
