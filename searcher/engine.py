@@ -17,7 +17,7 @@ from searcher.explain import Explainer
 from searcher.filters import check_key, without
 from searcher.fusion import Embeddings, Evidence, Fused, Fusion, composed, make_fusion, used
 from searcher.pictured import needs_picture, picture_of_part
-from searcher.query import Part, Query, clean_text, field_of
+from searcher.query import Part, Query, check_sees, clean_text, field_of
 from searcher.retrieve import Candidates, PartVector, tiers
 from searcher.upsert import NewProduct, Upserted, refresh_calibration, upsert
 from searcher.vectors import VectorTable
@@ -74,6 +74,7 @@ class Engine:
         clock = _Clock()
         query.check(self.settings)
         calibration = self._open()
+        check_sees(query.parts, self.encoder)
         parts, labels, examples = self._encode(query.parts)
         clock.lap("encode")
         filter = without(query.filter, examples)
@@ -226,7 +227,8 @@ class Engine:
 
     def warm_up(self) -> None:
         """Run the encoder once, so that the first customer does not wait for its lazy parts."""
-        self.encoder.encode_texts(["warm up"])
+        # One that sees pictures only has run once when it was loaded.
+        self.encoder.encode_texts(["warm up"] if self.encoder.sees_text else [])
 
     def close(self) -> None:
         """Let the store go; nothing can be asked afterwards."""

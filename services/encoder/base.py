@@ -88,7 +88,7 @@ class Encoder(Protocol):
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Texts -> float32 [n, d]; n may be 0.
 
-        Raises `services.errors.InvalidInput` for any text if the encoder sees pictures only.
+        Raises `services.errors.PicturesOnly` for any text if the encoder does not see them.
         """
 
     def encode_patches(self, images: Sequence[Image]) -> Vectors:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from services.encoder.choices import CLASSIC as CLASSIC
 from services.encoder.choices import DEFAULT as DEFAULT
 from services.encoder.choices import KNOWN as KNOWN
 from services.encoder.dual import DualEncoder

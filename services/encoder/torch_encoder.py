@@ -82,7 +82,7 @@ class TorchEncoder(ABC):
 
     @abstractmethod
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Texts -> float32 [n, d]; n may be 0. Raises `InvalidInput` if the encoder sees pictures only."""
+        """Texts -> float32 [n, d]; n may be 0. Raises `PicturesOnly` if the encoder does not see any."""
 
     def encode_patches(self, images: Sequence[Image.Image]) -> Vectors:
         """Patches projected to the space: L2-normalised float32 [n, rows, columns, d], whatever `measure` is.

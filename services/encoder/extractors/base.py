@@ -11,7 +11,7 @@ from PIL import Image
 
 from services.encoder.base import Vectors
 from services.encoder.torch_encoder import TorchEncoder
-from services.errors import EncoderUnavailable, InvalidInput
+from services.errors import EncoderUnavailable, PicturesOnly
 
 
 class Extractor(TorchEncoder):
@@ -25,10 +25,14 @@ class Extractor(TorchEncoder):
     side: int
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Empty float32 [0, d] for no texts. Raises `InvalidInput` for any."""
-        if not texts:
-            return np.empty((0, self.dim), dtype=np.float32)
-        raise no_texts(self.name)
+        """Empty float32 [0, d] for no texts. Raises `PicturesOnly` for any."""
+        if texts:
+            raise PicturesOnly(
+                f"The encoder {self.name!r} sees pictures only, so words have no vectors.",
+                mend="Give it pictures, or choose a dual encoder, such as vitrine-compact.",
+                field="texts",
+            )
+        return np.empty((0, self.dim), dtype=np.float32)
 
     def _prepared(self, image: Image.Image) -> torch.Tensor:
         """Pixels in 0..1: float32 [3, side, side]."""
@@ -42,16 +46,6 @@ def to_square(image: Image.Image, side: int) -> torch.Tensor:
     """An RGB picture squeezed to a square: float32 [3, side, side] in 0..1."""
     resized = image.resize((side, side), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(resized)).permute(2, 0, 1).float().div_(255)
-
-
-def no_texts(name: str, field: str = "text") -> InvalidInput:
-    """Why words cannot be searched for."""
-    return InvalidInput(
-        f"The encoder {name!r} sees pictures only, so words cannot be searched for.",
-        mend="Search by a picture or by a product, or index with an encoder that sees words too, such as "
-        "vitrine-compact.",
-        field=field,
-    )
 
 
 def no_map(name: str) -> NoReturn:

@@ -217,4 +217,4 @@ class NetworkEncoder(Extractor):
         return self._model.patches(pixels)
 
     def _tuned(self, model: nn.Module) -> nn.Module:
-        return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        return model.to(memory_format=torch.channels_last)

@@ -16,7 +16,8 @@ import timm
 import torch
 import torchvision
 from PIL import Image
-from timm.data import create_transform, resolve_data_config
+from timm.data.config import resolve_data_config
+from timm.data.transforms_factory import create_transform
 from torch import nn
 from torch.hub import get_dir
 
@@ -61,7 +62,7 @@ class PretrainedEncoder(Extractor):
         return self._model.patches(pixels)
 
     def _tuned(self, model: nn.Module) -> nn.Module:
-        return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        return model.to(memory_format=torch.channels_last)
 
 
 def load_timm(name: str, model: str, settings: Settings) -> PretrainedEncoder:
@@ -92,7 +93,8 @@ def load_timm(name: str, model: str, settings: Settings) -> PretrainedEncoder:
             mend="Connect to the network to fetch them, or choose another encoder.",
             field="encoder",
         )
-    preprocess = create_transform(**resolve_data_config(pretrained_cfg=pretrained.to_dict()))
+    published: dict[str, Any] = resolve_data_config(pretrained_cfg=pretrained.to_dict())  # type: ignore[no-untyped-call]
+    preprocess = create_transform(**published)
     options = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(file), "hf_hub_id": None}}
     return _built(
         name, lambda: timm_stages(model, **options), preprocess, settings, pretrained.input_size[-1], "timm"

@@ -8,7 +8,7 @@ from typing import Any
 import timm
 import torch
 import torchvision
-from timm.layers import create_attn
+from timm.layers.create_attn import create_attn
 from timm.models._features import FeatureListNet
 from torch import nn
 
@@ -91,7 +91,7 @@ def attentive(stages: nn.Sequential, kind: str) -> nn.Sequential:
     for number, (stage, shape) in enumerate(zip(stages, _shapes(list(stages)), strict=True)):
         parts.append(stage)
         if number >= first:
-            parts.append(create_attn(kind, shape[0]))
+            parts.append(create_attn(kind, shape[0]))  # type: ignore[no-untyped-call]
     return nn.Sequential(*parts)
 
 
