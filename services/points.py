@@ -85,11 +85,14 @@ def open_collection(store: VectorStore, encoder: Encoder, settings: Settings) ->
     encoder, or if the settings ask for another measure by name; and what `VectorStore.open` raises.
     """
     wanted = collection_meta(encoder, settings)
-    stored = store.meta()
-    if stored is not None:
+    try:
+        meta = store.open(wanted)
+    except EncoderMismatch:
+        stored = store.meta()
+        if stored is None:
+            raise
         distance = stored.distance if settings.measure == "auto" else wanted.distance
-        wanted = dataclasses.replace(wanted, distance=distance, patches=stored.patches)
-    meta = store.open(wanted)
+        meta = store.open(dataclasses.replace(wanted, distance=distance, patches=stored.patches))
     check_encoder(meta, encoder)
     return meta
 
