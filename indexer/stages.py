@@ -31,7 +31,7 @@ from services.encoder.base import Encoder
 from services.encoder.device import pick_device
 from services.encoder.tokens import picture_tokens
 from services.errors import ImageError, InvalidInput, VitrineError
-from services.points import HASH, SOURCE, content_hash, make_points
+from services.points import HASH, SOURCE, check_pictured, content_hash, make_points
 from services.settings import Settings
 from services.store.base import Point, VectorStore
 
@@ -152,6 +152,7 @@ class Stages:
         for job in jobs:
             image = job.product.image
             try:
+                check_pictured(image is not None, self._encoder)
                 if image is not None:
                     job.source = resolve_source(image, self._base)
                     job.data = read_resolved(

@@ -18,7 +18,7 @@ from searcher.filters import check_key, without
 from searcher.fusion import Embeddings, Evidence, Fused, Fusion, composed, make_fusion, used
 from searcher.late import LateInteraction, refuse_without_patches
 from searcher.parts import PartEncoder
-from searcher.query import Part, Query, Rerank
+from searcher.query import Part, Query, Rerank, check_sees
 from searcher.retrieve import Candidates, PartVector, tiers
 from searcher.upsert import NewProduct, Upserted, refresh_calibration, upsert
 from searcher.vectors import VectorTable
@@ -77,6 +77,7 @@ class Engine:
         clock = _Clock()
         query.check(self.settings)
         calibration = self._open()
+        check_sees(query.parts, self.encoder)
         if query.rerank and not self._patches:
             raise refuse_without_patches()
         encoded = self._parts.encode(query.parts)
@@ -242,7 +243,8 @@ class Engine:
 
     def warm_up(self) -> None:
         """Run the encoder once, so that the first customer does not wait for its lazy parts."""
-        self.encoder.encode_texts(["warm up"])
+        # One that sees pictures only has run once when it was loaded.
+        self.encoder.encode_texts(["warm up"] if self.encoder.sees_text else [])
 
     def close(self) -> None:
         """Let the store go; nothing can be asked afterwards."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,8 +11,9 @@ from PIL.Image import Image
 
 from searcher.box import check_box
 from searcher.fusion import make_fusion
+from services.encoder.base import Encoder
 from services.encoder.regions import Box
-from services.errors import InvalidInput
+from services.errors import InvalidInput, PicturesOnly
 from services.settings import Settings
 from services.store.base import Filter
 
@@ -111,6 +113,19 @@ def check_rerank(name: str) -> Rerank:
 def field_of(part: Part, index: int) -> str:
     """What errors call part `index` of a query."""
     return part.name or f"parts[{index}].{part.kind}"
+
+
+def check_sees(parts: Sequence[Part], encoder: Encoder) -> None:
+    """Raise `PicturesOnly`, naming the field, for words that the encoder does not see."""
+    for index, part in enumerate(parts):
+        if part.text is not None and not encoder.sees_text:
+            raise PicturesOnly(
+                f"This collection was indexed with {encoder.identity.name!r}, which sees pictures only, so "
+                "words cannot be searched for.",
+                mend="Search by a photo or a product, or index with an encoder that sees words too, such as "
+                "vitrine-compact.",
+                field=field_of(part, index),
+            )
 
 
 def check_window(limit: int, offset: int, settings: Settings) -> None:

@@ -17,7 +17,7 @@ from services.catalogue.product import Product
 from services.encoder.base import Encoder
 from services.encoder.tokens import picture_tokens
 from services.errors import InvalidInput, VitrineError
-from services.points import content_hash, make_points, open_collection
+from services.points import check_pictured, content_hash, make_points, open_collection
 from services.settings import Settings
 from services.store.base import Vector, VectorStore
 
@@ -119,6 +119,7 @@ def _prepare(item: NewProduct, encoder: Encoder, settings: Settings, seen: set[s
                 mend="Give at least one of them.",
                 field="title",
             )
+        check_pictured(False, encoder)
         return None
     image = decode_image(item.image, max_pixels=settings.max_image_pixels, target=encoder.image_size)
     return encoder.prepare(image)

@@ -197,7 +197,11 @@ def sample_calibration(
             break
     meta = store.meta()
     texts: Vector | None = None
-    if encoder is not None and len(vectors["title"]) < MIN_VECTORS <= len(vectors["image"]):
+    if (
+        encoder is not None
+        and encoder.sees_text
+        and len(vectors["title"]) < MIN_VECTORS <= len(vectors["image"])
+    ):
         texts = encoder.encode_texts(_PHRASES)
     return Calibration.fit(
         _stack(vectors["image"]),

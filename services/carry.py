@@ -21,7 +21,7 @@ from services.catalogue.product import Product
 from services.encoder.base import Encoder
 from services.encoder.tokens import picture_tokens
 from services.errors import StoreUnavailable, VitrineError
-from services.points import HASH, INDEXED_AT, SOURCE, content_hash, make_points
+from services.points import HASH, INDEXED_AT, SOURCE, check_pictured, content_hash, make_points
 from services.settings import Settings
 from services.store.base import Point, VectorStore
 
@@ -188,7 +188,8 @@ class CarryOver:
                     picture, pixels = self._read(point)
                 except VitrineError as error:
                     refused.append((point.id, error))
-                    if not self._lossy or not point.payload.get("title"):
+                    titled = self._encoder.sees_text and point.payload.get("title")
+                    if not self._lossy or not titled:
                         continue
                 points.append(point)
                 data.append(picture)
@@ -199,6 +200,7 @@ class CarryOver:
 
     def _read(self, point: Point) -> tuple[bytes | None, torch.Tensor | None]:
         source = point.payload.get(SOURCE)
+        check_pictured(source is not None, self._encoder)
         if source is None:
             return None, None
         shown = str(point.payload.get("image") or point.id)

@@ -45,6 +45,18 @@ class ImageError(InvalidInput):
     title = "Unusable image"
 
 
+class NoPicture(ImageError):
+    """A product without a picture, for an encoder that sees nothing else."""
+
+    title = "No picture"
+
+
+class PicturesOnly(InvalidInput):
+    """Words to search for, with an encoder that sees pictures only."""
+
+    title = "Searched by pictures only"
+
+
 class EncoderUnavailable(VitrineError):
     """A model that cannot be had: unknown name, missing files, no network."""
 

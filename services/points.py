@@ -16,7 +16,7 @@ import numpy as np
 from services.catalogue.product import Product
 from services.encoder.base import Encoder, EncoderIdentity, Vectors
 from services.encoder.tokens import check_tokens
-from services.errors import EncoderMismatch
+from services.errors import EncoderMismatch, NoPicture
 from services.keywords import VERSION, product_keywords
 from services.measures import Measure
 from services.settings import Settings
@@ -44,13 +44,14 @@ def make_points(
     sources: Sequence[str | None],
     patches: Sequence[Vectors | None] | None = None,
 ) -> list[Point]:
-    """Points of products whose pictures are encoded already; titles are encoded here, in one batch.
+    """Points of products whose pictures are encoded already; titles are encoded here, in one batch, if the
+    encoder sees texts.
 
     `image_vectors` holds float32 [d] or None for a product without picture; `sources` the resolved
     picture (absolute path, URL or data URI), from which the service shows it; `patches` float32 [k, d], for
     a collection that keeps them.
     """
-    titled = [index for index, product in enumerate(products) if product.title]
+    titled = [index for index, product in enumerate(products) if product.title and encoder.sees_text]
     titles: Vectors = encoder.encode_texts([products[index].title for index in titled])
     title_of = dict(zip(titled, titles, strict=True))
     points = []
@@ -103,6 +104,20 @@ def open_collection(store: VectorStore, encoder: Encoder, settings: Settings) ->
         meta = store.open(dataclasses.replace(wanted, distance=distance, patches=stored.patches))
     check_encoder(meta, encoder)
     return meta
+
+
+def check_pictured(pictured: bool, encoder: Encoder) -> None:
+    """Raise `NoPicture` for a product that this encoder could give no vector at all.
+
+    It is refused rather than stored: with an encoder that sees pictures only, words are not searched for, so
+    no search could ever find it.
+    """
+    if not pictured and not encoder.sees_text:
+        raise NoPicture(
+            f"The product has no picture, and the encoder {encoder.identity.name} sees nothing else.",
+            mend="Give it a picture, or choose an encoder that sees words too, such as vitrine-compact.",
+            field="image",
+        )
 
 
 def refresh_keywords(store: VectorStore) -> int:

@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     encoder: str = Field(
         "vitrine-compact",
         description="Encoder: vitrine-compact, MODEL/PRETRAINED of open_clip, hf-hub:..., local-dir:..., "
-        "or transformers:MODEL_OR_FOLDER.",
+        "or transformers:MODEL_OR_FOLDER; seeing pictures only: hog, timm:NAME, torchvision:NAME/WEIGHTS.",
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where the encoder runs.")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Arithmetic of the encoder.")

@@ -6,6 +6,8 @@ import json
 import math
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from services.encoder.choices import Choice
 from services.errors import EncoderUnavailable, StoreUnavailable
 from services.settings import Settings, get_settings
 
@@ -32,7 +35,7 @@ class _Row:
     dim: int
     image_size: int
     licence: str
-    #: shipped, downloaded, or "" (not on this machine).
+    #: shipped, installed, downloaded, or "" (not on this machine).
     here: str
     in_use: bool
 
@@ -64,28 +67,33 @@ def encoder_list(as_json: _Json = False) -> None:
         table.add_column(column, justify=side, no_wrap=True)  # type: ignore[arg-type]
     if noted:
         table.add_column("note", overflow="fold", min_width=16)
-    for row in rows:
+    for place, row in enumerate(rows):
+        if row.use == "classic" and rows[place - 1].use != "classic":
+            table.add_section()
         name = f"[bold]{escape(row.name)}[/bold]" if row.in_use else escape(row.name)
         table.add_row(
             name,
             row.use,
-            f"{row.parameters / 1e6:,.1f} M",
+            f"{row.parameters / 1e6:,.1f} M" if row.parameters else "none",
             _size(row.download_bytes) if row.download_bytes else "none",
             str(row.dim),
             f"{row.image_size} px",
             row.licence,
             ", ".join(filter(None, (row.here, "in use" if row.in_use else ""))),
-            *([row.note] if noted else []),
+            *([escape(row.note)] if noted else []),
         )
     console.print(table)
-    typer.echo("Fetch one ahead of time: vitrine encoder add NAME. The one in use is in bold.")
+    typer.echo(
+        "Fetch one ahead of time: vitrine encoder add NAME. The one in use is in bold. The classic ones see "
+        "pictures only;\nvitrine train makes more of them from a catalogue: local-dir:FOLDER."
+    )
 
 
 @encoder_app.command("add")
 def encoder_add(
     name: Annotated[str, typer.Argument(help="An encoder, as in VITRINE_ENCODER.")], as_json: _Json = False
 ) -> None:
-    """Download an encoder ahead of time and try it on one picture and one text.
+    """Download an encoder ahead of time and try it on one picture and, if it sees words, one text.
 
     A download that is cut short goes on where it was when the command is run again.
     """
@@ -96,7 +104,7 @@ def encoder_add(
     # Made anew rather than copied, so that what is given is validated.
     encoder = load_encoder(Settings(encoder=name))
     picture = encoder.encode_images([Image.new("RGB", (64, 64), "red")])
-    text = encoder.encode_texts(["a red square"])
+    text = encoder.encode_texts(["a red square"]) if encoder.sees_text else picture
     if picture.shape != (1, encoder.dim) or text.shape != (1, encoder.dim):
         raise EncoderUnavailable(
             f"The encoder {name!r} gives vectors of shape {picture.shape} and {text.shape}.",
@@ -173,18 +181,17 @@ def _in_use(settings: Settings) -> Settings:
 
 
 def _rows(settings: Settings) -> list[_Row]:
-    from services.encoder.choices import DEFAULT, KNOWN
-    from services.encoder.hub import is_downloaded
+    from services.encoder.choices import CLASSIC, DEFAULT, KNOWN
 
     used = _in_use(settings).encoder.strip()
     rows = []
-    for choice in KNOWN:
+    for choice in (*KNOWN, *CLASSIC):
         parameters, dim, image_size = choice.parameters, choice.dim, choice.image_size
         if choice.name == DEFAULT:
             parameters, dim, image_size = _shipped()
             here = "shipped"
         else:
-            here = "downloaded" if is_downloaded(choice.repository) else ""
+            here = _here(choice)
         rows.append(
             _Row(
                 choice.name,
@@ -200,6 +207,21 @@ def _rows(settings: Settings) -> list[_Row]:
             )
         )
     return rows
+
+
+def _here(choice: Choice) -> str:
+    """Whether what a choice needs is on this machine; asks no network."""
+    from torch.hub import get_dir
+
+    from services.encoder.hub import is_downloaded
+
+    if choice.name == "hog":
+        return "installed" if find_spec("skimage") else ""
+    if choice.repository.endswith(".pth"):
+        there = (Path(get_dir()) / "checkpoints" / choice.repository).is_file()
+    else:
+        there = is_downloaded(choice.repository)
+    return "downloaded" if there else ""
 
 
 def _shipped() -> tuple[int, int, int]:

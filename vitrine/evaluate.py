@@ -117,6 +117,8 @@ def measure(
             console.print(f"{report.counts.added} products indexed, {report.counts.rejected} rejected.")
             products = _labelled(store, plan)
             queries = make_queries(products, label=plan.label, most=plan.most)
+            if not encoder.sees_text:
+                queries = [query for query in queries if all(part.text is None for part in query.parts)]
             if not queries:
                 raise InvalidInput(
                     f"No two products share a {plan.label}, so there is nothing to ask.",

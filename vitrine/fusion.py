@@ -69,6 +69,13 @@ def train(
                 field="collection",
             )
         check_encoder(meta, encoder)
+        if not encoder.sees_text:
+            raise InvalidInput(
+                f"The encoder {encoder.identity.name!r} sees pictures only; an attention head learns from "
+                "words and pictures.",
+                mend="The closed form serves it; for a head, index with an encoder that sees words too.",
+                field="encoder",
+            )
         if meta.distance != "cosine":
             raise InvalidInput(
                 f"The collection compares vectors by {meta.distance}; an attention head is for cosines.",

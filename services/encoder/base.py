@@ -1,10 +1,10 @@
-"""What every encoder offers: pictures and words in, unit vectors of one shared space out."""
+"""What every encoder offers: pictures in, and words where it sees them, vectors of one space out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Vectors = npt.NDArray[np.float32]
+#: What vectors are compared by.
+Measure = Literal["cosine", "euclid", "dot"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,19 @@ class EncoderIdentity:
 
 @runtime_checkable
 class Encoder(Protocol):
-    """A dual encoder (CLIP, Radford et al. 2021, arXiv 2103.00020). Safe to call from several threads."""
+    """A dual encoder (CLIP, Radford et al. 2021, arXiv 2103.00020), or one with an image side alone.
+
+    Vectors have unit length (L2) unless `measure` is another than cosine; patches always have. Safe to call
+    from several threads.
+    """
+
+    @property
+    def sees_text(self) -> bool:
+        """Whether it puts texts into the space; False for an extractor, which sees pictures only."""
+
+    @property
+    def measure(self) -> Measure:
+        """What its vectors are meant to be compared by."""
 
     @property
     def identity(self) -> EncoderIdentity: ...
@@ -66,16 +80,19 @@ class Encoder(Protocol):
         """One RGB picture preprocessed: float32 [3, image_size, image_size]. Cheap, for loader threads."""
 
     def encode_prepared(self, pixels: torch.Tensor) -> Vectors:
-        """Pictures from `prepare`, stacked: float32 [n, 3, s, s] -> L2-normalised float32 [n, d]."""
+        """Pictures from `prepare`, stacked: float32 [n, 3, s, s] -> float32 [n, d]."""
 
     def encode_images(self, images: Sequence[Image]) -> Vectors:
-        """RGB pictures -> L2-normalised float32 [n, d]; n may be 0."""
+        """RGB pictures -> float32 [n, d]; n may be 0."""
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Texts -> L2-normalised float32 [n, d]; n may be 0."""
+        """Texts -> float32 [n, d]; n may be 0.
+
+        Raises `services.errors.PicturesOnly` for any text if the encoder does not see them.
+        """
 
     def encode_patches(self, images: Sequence[Image]) -> Vectors:
-        """Patch tokens projected to the shared space: L2-normalised float32 [n, rows, columns, d].
+        """Patch tokens projected to the space: L2-normalised float32 [n, rows, columns, d].
 
         Raises `services.errors.EncoderUnavailable` for a tower that has no spatial tokens.
         """

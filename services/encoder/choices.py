@@ -15,15 +15,17 @@ DEFAULT = "vitrine-compact"
 
 @dataclass(frozen=True)
 class Choice:
-    """One encoder: `name` is what VITRINE_ENCODER takes, `repository` where the hub keeps its weights."""
+    """One encoder: `name` is what VITRINE_ENCODER takes, `repository` where the hub keeps its weights, or the
+    file of torchvision."""
 
     name: str
-    #: What it was trained for: shipped, general, fashion, e-commerce, multilingual or Chinese.
+    #: What it was trained for: shipped, general, fashion, e-commerce, multilingual or Chinese; or classic.
     use: str
     note: str
-    #: Model of open_clip with the same architecture; "" where only transformers builds it.
+    #: Model of open_clip with the same architecture; "" where only transformers builds it. The trunk of a
+    #: classic one; "" where nothing is learned.
     architecture: str
-    #: Parameters of both towers; 0 for the shipped one, whose folder tells.
+    #: Parameters in use; 0 for the shipped one, whose folder tells.
     parameters: int
     #: Width d of the shared space; 0 as above.
     dim: int
@@ -32,10 +34,13 @@ class Choice:
     licence: str
     repository: str
 
+    #: Parameters that are downloaded beside those in use, such as a classifier.
+    unused: int = 0
+
     @property
     def download_bytes(self) -> int:
         """Bytes of the weights, which all of these keep as float32; tokenizers add a few MB."""
-        return 4 * self.parameters
+        return 4 * (self.parameters + self.unused)
 
 
 #: Smallest first.
@@ -171,5 +176,57 @@ KNOWN = (
         224,
         "Apache-2.0",
         "timm/ViT-SO400M-14-SigLIP2",
+    ),
+)
+
+#: The classic methods, which see pictures only. Parameters are those of the network without its classifier,
+#: which is not used; more of them are trained on a catalogue: `vitrine train`.
+CLASSIC = (
+    Choice(
+        "hog",
+        "classic",
+        "Histograms of gradients: outlines without colour; needs vitrine[methods].",
+        "",
+        0,
+        901,
+        96,
+        "BSD-3-Clause",
+        "",
+    ),
+    Choice(
+        "torchvision:resnet18/IMAGENET1K_V1",
+        "classic",
+        "ResNet trained for the classes of ImageNet.",
+        "torchvision:resnet18",
+        11_176_512,
+        512,
+        224,
+        "BSD-3-Clause",
+        "resnet18-f37072fd.pth",
+        unused=513_000,
+    ),
+    Choice(
+        "torchvision:vgg16/IMAGENET1K_V1",
+        "classic",
+        "VGG trained for the classes of ImageNet.",
+        "torchvision:vgg16",
+        14_714_688,
+        512,
+        224,
+        "BSD-3-Clause",
+        "vgg16-397923af.pth",
+        unused=123_642_856,
+    ),
+    Choice(
+        "timm:resnet50.a1_in1k",
+        "classic",
+        "ResNet-50 with the training recipe of timm.",
+        "timm:resnet50",
+        23_508_032,
+        2048,
+        224,
+        "Apache-2.0",
+        "timm/resnet50.a1_in1k",
+        unused=2_049_000,
     ),
 )

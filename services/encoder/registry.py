@@ -6,24 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from services.encoder.choices import CLASSIC as CLASSIC
 from services.encoder.choices import DEFAULT as DEFAULT
 from services.encoder.choices import KNOWN as KNOWN
 from services.encoder.dual import DualEncoder
+from services.encoder.extractors.folder import is_extractor
+from services.encoder.torch_encoder import TorchEncoder
 from services.errors import EncoderUnavailable
 from services.settings import Settings
 
 #: The folder of the encoder that comes with the package.
 DEFAULT_FOLDER = Path(__file__).parent / "weights" / DEFAULT
+HOG = "hog"
 
 
 @dataclass(frozen=True)
 class EncoderName:
     """A name taken apart: who builds the model, from what."""
 
-    kind: Literal["folder", "hub", "openclip", "transformers"]
+    kind: Literal["folder", "hub", "openclip", "transformers", "hog", "timm", "torchvision"]
     #: Folder, repository or model name.
     place: str
-    #: open_clip's tag, or a file; None: not given.
+    #: A tag of open_clip or torchvision, or a file; None: not given.
     weights: str | None = None
 
 
@@ -31,16 +35,21 @@ def parse_name(name: str) -> EncoderName:
     """Take an encoder's name apart; whether there is such a model only loading tells.
 
     `vitrine-compact`, `local-dir:FOLDER`, `hf-hub:ORGANISATION/NAME`, `transformers:MODEL_OR_FOLDER`,
-    `MODEL/PRETRAINED`. Raises `EncoderUnavailable` for a name without its second half.
+    `MODEL/PRETRAINED`; and those that see pictures only, `hog`, `timm:NAME` and `torchvision:NAME/WEIGHTS`.
+    Raises `EncoderUnavailable` for a name without its second half.
     """
     name = name.strip()
     if name == DEFAULT:
         return EncoderName("folder", str(DEFAULT_FOLDER))
+    if name == HOG:
+        return EncoderName("hog", name)
     prefix, colon, place = name.partition(":")
-    kinds: dict[str, Literal["folder", "hub", "transformers"]] = {
+    kinds: dict[str, Literal["folder", "hub", "transformers", "timm", "torchvision"]] = {
         "local-dir": "folder",
         "hf-hub": "hub",
         "transformers": "transformers",
+        "timm": "timm",
+        "torchvision": "torchvision",
     }
     if colon and prefix in kinds:
         if not place.strip():
@@ -49,7 +58,10 @@ def parse_name(name: str) -> EncoderName:
                 mend=f"Give one, as in {_EXAMPLES[prefix]}.",
                 field="encoder",
             )
-        return EncoderName(kinds[prefix], place.strip())
+        model, _, weights = (
+            place.strip().partition("/") if prefix == "torchvision" else (place.strip(), "", "")
+        )
+        return EncoderName(kinds[prefix], model, weights or None)
     model, slash, weights = name.partition("/")
     if not model or (slash and not weights):
         raise EncoderUnavailable(
@@ -64,10 +76,12 @@ _EXAMPLES = {
     "local-dir": "local-dir:models/mine",
     "hf-hub": "hf-hub:Marqo/marqo-fashionSigLIP",
     "transformers": "transformers:google/siglip2-base-patch16-224",
+    "timm": "timm:resnet50.a1_in1k",
+    "torchvision": "torchvision:vgg16/IMAGENET1K_V1",
 }
 
 
-def load_encoder(settings: Settings) -> DualEncoder:
+def load_encoder(settings: Settings) -> TorchEncoder:
     """The encoder that the settings name, loaded and run once.
 
     Raises `EncoderUnavailable`, in one sentence, for a model that cannot be had.
@@ -79,17 +93,48 @@ def load_encoder(settings: Settings) -> DualEncoder:
         from services.encoder.hf import load_transformers
 
         return load_transformers(name, parsed.place, settings)
+    if parsed.kind in ("hog", "timm", "torchvision"):
+        return _load_classic(name, parsed, settings)
+    if parsed.kind == "folder":
+        folder = Path(parsed.place).expanduser()
+        if is_extractor(folder):
+            return _load_extractor(name, folder, settings)
 
     from services.encoder import openclip
 
     if parsed.kind == "folder":
-        return openclip.load_folder(name, Path(parsed.place).expanduser(), settings)
+        return openclip.load_folder(name, folder, settings)
     if parsed.kind == "hub":
         return openclip.load_from_hub(name, parsed.place, settings)
     return openclip.load_pretrained(name, parsed.place, parsed.weights, settings)
 
 
-def describe(encoder: DualEncoder) -> dict[str, Any]:
+def _load_classic(name: str, parsed: EncoderName, settings: Settings) -> TorchEncoder:
+    if parsed.kind == "hog":
+        from services.encoder.extractors.hog import HogEncoder
+
+        return HogEncoder(name, settings)
+    from services.encoder.extractors import pretrained
+
+    if parsed.kind == "timm":
+        return pretrained.load_timm(name, parsed.place, settings)
+    return pretrained.load_torchvision(name, parsed.place, parsed.weights, settings)
+
+
+def _load_extractor(name: str, folder: Path, settings: Settings) -> TorchEncoder:
+    """The extractor of a model folder, whatever fitted or trained it."""
+    from services.encoder.extractors.folder import read_description
+
+    if read_description(folder)["method"] in ("bow", "vlad"):
+        from services.encoder.extractors.words import WordsEncoder
+
+        return WordsEncoder(name, folder, settings)
+    from services.encoder.extractors.network import NetworkEncoder
+
+    return NetworkEncoder(name, folder, settings)
+
+
+def describe(encoder: TorchEncoder) -> dict[str, Any]:
     """Facts about a loaded encoder, JSON-ready, for people to read."""
     return {
         "name": encoder.name,
@@ -98,7 +143,9 @@ def describe(encoder: DualEncoder) -> dict[str, Any]:
         "size_mb": round(encoder.bytes / 1e6, 1),
         "image_size": encoder.image_size,
         "dim": encoder.dim,
-        "context_length": encoder.context_length,
+        "sees": "pictures and words" if encoder.sees_text else "pictures only",
+        "measure": encoder.measure,
+        **({"context_length": encoder.context_length} if isinstance(encoder, DualEncoder) else {}),
         "device": str(encoder.device),
         "precision": encoder.precision,
         "weights": encoder.identity.weights,

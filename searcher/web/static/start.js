@@ -32,10 +32,21 @@ export async function renderStart(actions, onProblem) {
       onProblem({ title: "Nothing here yet", detail: "The catalogue is empty.", mend: "Index a catalogue first: vitrine index CATALOGUE" });
     }
   } catch (problem) {
-    loaded = false;
-    fill(byId("start"));
-    onProblem(problem);
+    loaded = isAboutWords(problem);
+    // The shelves are asked for by words, which the encoder of this catalogue may not see.
+    byId("start").removeAttribute("aria-busy");
+    fill(byId("start"), loaded ? picturesOnly(actions) : null);
+    if (!loaded) onProblem(problem);
   }
+}
+
+const isAboutWords = ({ status, field }) => status === 422 && /\.text$/.test(field ?? "");
+
+function picturesOnly(actions) {
+  return el("div", { class: "panel" },
+    el("h2", {}, "Show what you are after"),
+    el("p", {}, "This catalogue is searched by pictures only: drop or paste a photo anywhere on the page."),
+    el("button", { class: "go", type: "button", onclick: actions.choosePhoto }, "Choose a photo"));
 }
 
 function waiting() {

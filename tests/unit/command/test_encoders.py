@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.encoder.choices import KNOWN
+from services.encoder.choices import CLASSIC, KNOWN
 from services.encoder.registry import describe
 from services.errors import EncoderUnavailable
 from tests.unit.encoder.conftest import LocalHub, empty_cache, local_hub, no_hub
@@ -42,7 +42,7 @@ def test_list_tells_what_is_here_and_what_is_in_use(
     snapshot.mkdir(parents=True)
     (snapshot / "open_clip_model.safetensors").write_bytes(b"x")
     rows = {row["name"]: row for row in json.loads(run("list", "--json"))}
-    assert list(rows) == [choice.name for choice in KNOWN]
+    assert list(rows) == [choice.name for choice in (*KNOWN, *CLASSIC)]
     shipped = rows["vitrine-compact"]
     facts = describe(compact_encoder)
     assert shipped["here"] == "shipped" and shipped["in_use"]
@@ -53,7 +53,8 @@ def test_list_tells_what_is_here_and_what_is_in_use(
     )
     assert rows["ViT-B-16-SigLIP2/webli"]["here"] == "downloaded"
     assert rows["hf-hub:Marqo/marqo-fashionSigLIP"]["here"] == ""
-    assert all(row["download_bytes"] > 1e8 for row in rows.values() if row["here"] != "shipped")
+    fetched = [row for row in rows.values() if row["use"] not in ("shipped", "classic")]
+    assert all(row["download_bytes"] > 1e8 for row in fetched)
 
 
 def test_the_table_names_every_choice(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,3 +149,20 @@ def test_add_of_damaged_weights(local_hub: LocalHub, tiny_openclip_dir: Path) ->
     with pytest.raises(EncoderUnavailable, match="damaged") as caught:
         run("add", "hf-hub:shop/tiny")
     assert "Fetch or copy the file again" in caught.value.mend
+
+
+def test_the_classic_methods_are_listed_and_say_that_they_see_pictures_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "240")
+    printed = run("list")
+    for choice in CLASSIC:
+        assert choice.name in printed and choice.note in printed
+    assert "pictures only" in printed
+    rows = {row["name"]: row for row in json.loads(run("list", "--json"))}
+    assert rows["hog"]["here"] == "installed" and rows["hog"]["use"] == "classic"
+
+
+def test_add_tries_an_encoder_that_sees_pictures_only() -> None:
+    facts = json.loads(run("add", "hog", "--json"))
+    assert facts["sees"] == "pictures only" and facts["dim"] == 901 and "context_length" not in facts

@@ -43,6 +43,7 @@ class Quarters:
 
     image_size = 16
     dim = DIM
+    sees_text = True
 
     def __init__(self, measure: Measure | None = None) -> None:
         if measure is not None:

@@ -1,0 +1,209 @@
+"""What all encoders in torch have in common: devices, batches, threads, and vectors out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+
+from services.encoder.base import EncoderIdentity, Measure, Vectors
+from services.encoder.device import Precision, pick_device, pick_precision
+from services.encoder.failures import one_line
+from services.encoder.identity import hash_configuration, hash_weights
+from services.errors import EncoderUnavailable, InvalidInput
+from services.settings import Settings
+
+Item = TypeVar("Item")
+
+
+class TorchEncoder(ABC):
+    """The image side of `services.encoder.base.Encoder`, and how any tower is run.
+
+    A subclass builds the model (float32, on the CPU) and says how to prepare a picture and how to run it.
+    Safe to call from several threads: the towers keep no state while they run.
+    """
+
+    #: What built the model, for people to read.
+    family: str
+    #: Whether texts have vectors as well.
+    sees_text: bool
+    #: What its vectors are compared by; only those compared by cosine have unit length.
+    measure: Measure = "cosine"
+
+    def __init__(
+        self, name: str, model: torch.nn.Module, settings: Settings, *, configuration: dict[str, Any]
+    ) -> None:
+        self.name = name
+        self.batch_size = settings.batch_size
+        self.device = pick_device(settings.device)
+        self.precision: Precision = pick_precision(settings.precision, self.device)
+
+        model = model.eval().requires_grad_(False)
+        self.parameters = sum(parameter.numel() for parameter in model.parameters())
+        self.bytes = sum(tensor.nbytes for tensor in model.state_dict().values())
+        weights = hash_weights(model)
+        self._model = self._tuned(model).to(self.device)
+
+        self.image_size, dim = self._first_run()
+        self._identity = EncoderIdentity(
+            name=name, weights=weights, preprocess=hash_configuration(configuration), dim=dim
+        )
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        return self._identity
+
+    @property
+    def dim(self) -> int:
+        """Width d of the space."""
+        return self._identity.dim
+
+    def prepare(self, image: Image.Image) -> torch.Tensor:
+        """One picture as the model's own preprocessing makes it: float32 [3, height, width].
+
+        Height and width are `image_size` for the usual square towers; for a rectangular one the larger
+        of them is.
+        """
+        return self._prepared(image if image.mode == "RGB" else image.convert("RGB"))
+
+    def encode_prepared(self, pixels: torch.Tensor) -> Vectors:
+        """Pictures from `prepare`, stacked: float32 [n, 3, height, width] -> float32 [n, d], of unit length
+        unless `measure` is another than cosine."""
+        return self._run(self._image_features, self._stacked_batches(pixels))
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
+        """As `encode_prepared`, of RGB pictures; n may be 0."""
+        return self._run(self._image_features, self._prepared_batches(images))
+
+    @abstractmethod
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Texts -> float32 [n, d]; n may be 0. Raises `PicturesOnly` if the encoder does not see any."""
+
+    def encode_patches(self, images: Sequence[Image.Image]) -> Vectors:
+        """Patches projected to the space: L2-normalised float32 [n, rows, columns, d], whatever `measure` is.
+
+        Each position goes through the tower's pooling and projection as if it were the whole picture
+        (Zhou et al. 2022, MaskCLIP, arXiv 2112.01071). With mean pooling and a linear projection the
+        mean of the patches before normalisation is the picture's embedding, exactly; where anything
+        non-linear follows the pooling (a norm, mobilenetv4's convolution head, attention) only nearly.
+
+        Raises `EncoderUnavailable` for a tower that has no spatial tokens.
+        """
+        if not images:
+            return self._run(self._patch_features, [self._blank()], unit=True)[:0]
+        return self._run(self._patch_features, self._prepared_batches(images), unit=True)
+
+    def encode_prepared_patches(self, pixels: torch.Tensor) -> Vectors:
+        """As `encode_patches`, of pictures from `prepare`, stacked: float32 [n, 3, height, width], n > 0."""
+        return self._run(self._patch_features, self._stacked_batches(pixels), unit=True)
+
+    # What a subclass gives
+
+    @abstractmethod
+    def _prepared(self, image: Image.Image) -> torch.Tensor:
+        """Preprocess one RGB picture: float32 [3, height, width]."""
+
+    @abstractmethod
+    def _image_features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels on the device [n, 3, height, width] -> [n, d], not normalised."""
+
+    @abstractmethod
+    def _patch_features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels on the device [n, 3, height, width] -> [n, rows, columns, d], not normalised."""
+
+    def _tuned(self, model: torch.nn.Module) -> torch.nn.Module:
+        """The same function in a form that runs faster; called once, after the weights were hashed."""
+        return model
+
+    def _check_first(self, image: Vectors) -> None:
+        """Look at the vector [1, d] of the first picture and raise `EncoderUnavailable` if the model cannot
+        serve."""
+        check_finite(self.name, image)
+
+    # How it runs
+
+    def _prepared_batches(self, images: Sequence[Image.Image]) -> Iterator[torch.Tensor]:
+        for batch in batches(images, self.batch_size):
+            yield torch.stack([self.prepare(image) for image in batch])
+
+    def _stacked_batches(self, pixels: torch.Tensor) -> Iterator[torch.Tensor]:
+        if pixels.ndim != 4 or pixels.shape[1] != 3:
+            raise InvalidInput(
+                f"Prepared pictures must have the shape [n, 3, height, width], not {list(pixels.shape)}.",
+                mend="Stack what prepare() returns.",
+                field="pixels",
+            )
+        starts = range(0, len(pixels), self.batch_size)
+        return (pixels[start : start + self.batch_size] for start in starts)
+
+    @contextmanager
+    def _arithmetic(self) -> Iterator[None]:
+        # Mixed precision leaves the weights in float32 and picks per operation, so any tower runs.
+        mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        with torch.inference_mode(), mixed:
+            yield
+
+    def _run(
+        self, tower: Callable[[Any], torch.Tensor], inputs: Iterable[Any], *, unit: bool = False
+    ) -> Vectors:
+        """Vectors of all batches, one after another: float32 [n, ..., d], `unit` whatever `measure` is."""
+        parts = []
+        for batch in inputs:
+            with self._arithmetic():
+                features = tower(self._on_device(batch)).float()
+            if unit or self.measure == "cosine":
+                features = torch.nn.functional.normalize(features, dim=-1)
+            parts.append(features.cpu().numpy())
+        return np.concatenate(parts) if parts else np.empty((0, self.dim), dtype=np.float32)
+
+    def _on_device(self, batch: Any) -> Any:
+        if isinstance(batch, dict):
+            return {name: tensor.to(self.device) for name, tensor in batch.items()}
+        return batch.to(self.device, non_blocking=True)
+
+    def _blank(self) -> torch.Tensor:
+        return self.prepare(Image.new("RGB", (64, 64)))[None]
+
+    def _first_run(self) -> tuple[int, int]:
+        """(image size, width of the space), found by running the model once.
+
+        A model that loads but cannot run, or whose weights hold no numbers, is found out here and not
+        in the middle of a catalogue.
+        """
+        try:
+            pixels = self._blank()
+            image = self._run(self._image_features, [pixels])
+        except Exception as error:
+            raise does_not_run(self.name, error) from None
+        self._check_first(image)
+        return max(pixels.shape[-2:]), image.shape[1]
+
+
+def does_not_run(name: str, error: Exception) -> EncoderUnavailable:
+    """Why a model that could be built is of no use."""
+    return EncoderUnavailable(
+        f"The model {name!r} loads but does not run: {one_line(error)}.",
+        mend="Check that its configuration, preprocessing and tokenizer belong to its weights.",
+        field="encoder",
+    )
+
+
+def check_finite(name: str, *vectors: Vectors) -> None:
+    """Raise `EncoderUnavailable` for vectors that hold values that are no numbers."""
+    if not all(np.isfinite(some).all() for some in vectors):
+        raise EncoderUnavailable(
+            f"The weights of {name!r} are damaged: its vectors hold values that are no numbers.",
+            mend="Fetch the weights again.",
+            field="encoder",
+        )
+
+
+def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """The items, `size` at a time."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
