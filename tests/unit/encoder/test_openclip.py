@@ -229,6 +229,8 @@ def test_describe_tells_the_facts(tiny_openclip_dir: Path, tiny_encoder: DualEnc
         "size_mb": facts["size_mb"],
         "image_size": 64,
         "dim": 32,
+        "sees": "pictures and words",
+        "measure": "cosine",
         "context_length": 16,
         "device": "cpu",
         "precision": "fp32",
