@@ -83,7 +83,9 @@ def load_timm(name: str, model: str, settings: Settings) -> PretrainedEncoder:
         folder = hub.fetch(name, pretrained.hf_hub_id, ["config.json"], weights=_WEIGHTS)
     except EncoderUnavailable as error:
         # Its own mends are for dual encoders.
-        error.mend = "Connect to the network, point HF_ENDPOINT to a mirror, or use hog, which needs no weights."
+        error.mend = (
+            "Connect to the network, point HF_ENDPOINT to a mirror, or use hog, which needs no weights."
+        )
         raise
     file = next((folder / weights for weights in _WEIGHTS if (folder / weights).is_file()), None)
     if file is None:
