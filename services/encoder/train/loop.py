@@ -263,6 +263,8 @@ def train(
             raise
         finally:
             stream.close()
+            # It is the processor's, and whoever called may count with such small numbers.
+            torch.set_flush_denormal(False)
     average.eval()
     return average.module, log
 
