@@ -85,7 +85,7 @@ def encoder_list(as_json: _Json = False) -> None:
     console.print(table)
     typer.echo(
         "Fetch one ahead of time: vitrine encoder add NAME. The one in use is in bold. The classic ones see "
-        "pictures only;\nvitrine train makes more of them from a catalogue: local-dir:FOLDER."
+        "pictures only."
     )
 
 

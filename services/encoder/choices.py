@@ -180,7 +180,7 @@ KNOWN = (
 )
 
 #: The classic methods, which see pictures only. Parameters are those of the network without its classifier,
-#: which is not used; more of them are trained on a catalogue: `vitrine train`.
+#: which is not used.
 CLASSIC = (
     Choice(
         "hog",

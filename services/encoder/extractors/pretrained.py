@@ -76,14 +76,16 @@ def load_timm(name: str, model: str, settings: Settings) -> PretrainedEncoder:
     if pretrained is None or not pretrained.hf_hub_id:
         raise EncoderUnavailable(
             f"timm publishes no weights for {model!r}.",
-            mend="Choose another, such as timm:resnet50.a1_in1k, or train it: vitrine train.",
+            mend="Choose another, such as timm:resnet50.a1_in1k.",
             field="encoder",
         )
     try:
         folder = hub.fetch(name, pretrained.hf_hub_id, ["config.json"], weights=_WEIGHTS)
     except EncoderUnavailable as error:
         # Its own mends are for dual encoders.
-        error.mend = "Connect to the network or point HF_ENDPOINT to a mirror, or train one: vitrine train."
+        error.mend = (
+            "Connect to the network, point HF_ENDPOINT to a mirror, or use hog, which needs no weights."
+        )
         raise
     file = next((folder / weights for weights in _WEIGHTS if (folder / weights).is_file()), None)
     if file is None:

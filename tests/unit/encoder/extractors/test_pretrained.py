@@ -80,7 +80,7 @@ def test_weights_that_cannot_be_fetched_are_told_in_one_sentence(
 ) -> None:
     with pytest.raises(EncoderUnavailable, match="cannot be reached") as caught:
         load_encoder(Settings(encoder="timm:resnet18.a1_in1k"))
-    assert "vitrine train" in caught.value.mend
+    assert "hog" in caught.value.mend
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(
         torchvision.models.ResNet18_Weights.IMAGENET1K_V1.value, "url", f"{no_hub}/r-1.pth", False
