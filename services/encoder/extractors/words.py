@@ -53,9 +53,9 @@ class WordsConfig:
     to, at most a quarter of the pictures it is fitted on: whitening as many dimensions as there are pictures
     would put them all at one distance. `points` says where descriptors are taken: on a grid, or at keypoints.
 
-    Of 267 validation photos of clothing, by a vocabulary of 665 others, the grid finds the class with an mAP of
-    0.28 (vlad; the same at 32 to 128 dimensions) and 0.27 (bow), keypoints with 0.22 and 0.20: fabric has few
-    corners.
+    Of 267 validation photos of clothing, by a vocabulary of 665 others, the grid finds the class with an mAP
+    of 0.28 (vlad; the same at 32 to 128 dimensions) and 0.27 (bow), keypoints with 0.22 and 0.20: fabric
+    has few corners.
 
     Raises `InvalidInput`, naming the field.
     """
