@@ -70,7 +70,7 @@ def likeness(ids: Sequence[str], table: VectorTable, calibration: Calibration) -
     """How alike stored products are, float64 [n, n]: the mean similarity of the fields that both have, each
     in standard deviations above chance, so that pictures and titles count alike; chance (0) where they
     share no field."""
-    found, vectors, present = table.read(ids)
+    found, vectors, present, _ = table.read(ids)
     total, shared = np.zeros((len(found),) * 2), np.zeros((len(found),) * 2)
     for modality, field in LIKE.items():
         column = VECTORS.index(field)

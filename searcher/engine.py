@@ -20,6 +20,7 @@ from searcher.late import LateInteraction, refuse_without_patches
 from searcher.parts import PartEncoder
 from searcher.query import Part, Query, Rerank, check_sees
 from searcher.retrieve import Candidates, PartVector, tiers
+from searcher.statistics import Statistics
 from searcher.upsert import NewProduct, Upserted, refresh_calibration, upsert
 from searcher.vectors import VectorTable
 from services.calibration import Calibration
@@ -62,6 +63,7 @@ class Engine:
             # Only a server can be changed by other processes.
             seconds=_VECTOR_SECONDS if settings.qdrant_url else None,
         )
+        self._statistics = Statistics(store, seconds=_META_SECONDS if settings.qdrant_url else None)
         self._parts = PartEncoder(self._queries, store, settings)
         self._late = LateInteraction(self._queries, store)
         self._patches = False
@@ -88,7 +90,7 @@ class Engine:
         name = query.fusion or self.settings.fusion
         fusion = make_fusion(name, self.settings, self.encoder.identity, calibration.measure)
         ranked, found, exhausted = self._rank(query, parts, tokens, filter, fusion, calibration, clock)
-        total = found if exhausted else self.store.count(filter)
+        total = found if exhausted else self._count(filter)
         hits = self._hits(ranked, labels)
         clock.lap("retrieve")
         if query.explain:
@@ -126,6 +128,7 @@ class Engine:
         for tier in tiers(
             self.store,
             self._table,
+            self._statistics,
             parts,
             filter,
             depth=self.settings.candidates,
@@ -192,6 +195,7 @@ class Engine:
         self._check_not_closed()
         done = upsert(self.store, self.encoder, self.settings, items)
         self._table.forget([item.product.id for item in items])
+        self._statistics.forget()
         if done.count and refresh_calibration(self.store, self.encoder) is not None:
             self._opened = None
         return done
@@ -201,6 +205,7 @@ class Engine:
         self._open()
         deleted = self.store.delete(ids)
         self._table.forget(ids)
+        self._statistics.forget()
         return deleted
 
     def facets(self, key: str, *, limit: int = 50, filter: Filter | None = None) -> list[tuple[str, int]]:
@@ -276,10 +281,14 @@ class Engine:
             if calibration != self._calibration:
                 # A worker has been at it.
                 self._table.forget()
+                self._statistics.forget()
                 self._calibration = calibration
             self._patches = meta.patches
             self._opened = _Opened(calibration, time.monotonic() + _META_SECONDS)
             return calibration
+
+    def _count(self, filter: Filter | None) -> int:
+        return self._statistics.count() if filter is None else self.store.count(filter)
 
     def _hits(self, ranked: Sequence[_Ranked], labels: Sequence[str]) -> list[ScoredHit]:
         ids = [row.tier.ids[row.row] for row in ranked]

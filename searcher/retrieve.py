@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searcher.lexical import KeywordSearch
+from searcher.statistics import Statistics
 from searcher.vectors import VectorTable
 from services.measures import Measure, comparable, mean, similarity
 from services.store.base import VECTORS, Filter, SparseVector, Vector, VectorStore
@@ -46,6 +47,7 @@ class Candidates:
 def tiers(
     store: VectorStore,
     table: VectorTable,
+    statistics: Statistics,
     parts: Sequence[PartVector],
     filter: Filter | None,
     *,
@@ -65,7 +67,7 @@ def tiers(
     searches = [(field, query) for query in _nominators(parts, measure) for field in VECTORS]
     if composed is not None:
         searches += list(zip(VECTORS, composed, strict=True))
-    keywords = KeywordSearch(store, [part.keywords for part in parts])
+    keywords = KeywordSearch(store, [part.keywords for part in parts], statistics)
     seen: set[str] = set()
     while True:
         found = [
@@ -97,12 +99,12 @@ def compare(
 ) -> Candidates:
     """All similarities between the parts and the stored vectors and keywords of these products."""
     queries = comparable(np.stack([part.vector for part in parts]), measure)
-    found, vectors, present = table.read(ids)
+    found, vectors, present, words = table.read(ids)
     # Double precision, then rounded: rows of equal vectors get equal similarities wherever they stand in the
     # matrix, so that ties stay ties and are broken by id.
     alike = np.round(similarity(queries, vectors, measure, unit=True), 7)
     dense = np.where(present[:, :, None], alike, np.nan).transpose(0, 2, 1).astype(np.float32)
-    similarities = np.concatenate([dense, keywords.scores(found)[:, :, None]], axis=2)
+    similarities = np.concatenate([dense, keywords.scores(words)[:, :, None]], axis=2)
     return Candidates(found, similarities, ~np.isnan(similarities), exhausted, vectors)
 
 

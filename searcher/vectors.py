@@ -1,5 +1,5 @@
-"""Vectors of products by id, kept in memory: reading a few hundred from a store costs more than all the
-rest of a search."""
+"""Vectors and keywords of products by id, kept in memory: reading a few hundred from a store costs more than
+all the rest of a search."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +15,25 @@ import numpy.typing as npt
 from services.store.base import VECTORS, Point, Vector, VectorStore
 
 Present = npt.NDArray[np.bool_]
+#: Tokens uint32 [k] of a product, each once, with their stored values float32 [k].
+Keywords = tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]
 
 _FIRST_ROWS = 1024
+_NO_KEYWORDS: Keywords = (np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.float32))
+
+
+class Rows(NamedTuple):
+    """Stored products: `ids` [n], `vectors` float32 [n, f, d] (zero where a product lacks the field) and
+    `present` bool [n, f], whether it has it, fields in order of `VECTORS`; and their `keywords` [n]."""
+
+    ids: list[str]
+    vectors: Vector
+    present: Present
+    keywords: list[Keywords]
 
 
 class VectorTable:
-    """The most recently used vectors of up to `size` products; 0 keeps none. Thread-safe.
+    """The most recently used vectors and keywords of up to `size` products; 0 keeps none. Thread-safe.
 
     Whoever changes products through the same process must call `forget`. Changes by other processes
     show after `seconds` (None: there are no other processes).
@@ -37,15 +51,17 @@ class VectorTable:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def read(self, ids: Sequence[str]) -> tuple[list[str], Vector, Present]:
-        """Those of `ids` that are stored, with their vectors float32 [n, f, d] (zero where a product lacks
-        the field) and bool [n, f], whether it has it; fields in order of `VECTORS`."""
+    def read(self, ids: Sequence[str]) -> Rows:
+        """Those of `ids` that are stored."""
         vectors = np.zeros((len(ids), len(VECTORS), self._dim), dtype=np.float32)
         present = np.zeros((len(ids), len(VECTORS)), dtype=np.bool_)
+        keywords = [_NO_KEYWORDS] * len(ids)
         with self._lock:
             generation = self._generation
             places, rows = self._known(ids)
             vectors[places], present[places] = self._vectors[rows], self._present[rows]
+            for place, row in zip(places.tolist(), rows.tolist(), strict=True):
+                keywords[place] = self._keywords[row]
         found = np.zeros(len(ids), dtype=np.bool_)
         found[places] = True
         if len(places) < len(ids):
@@ -54,14 +70,18 @@ class VectorTable:
             place_of = {one: place for place, one in enumerate(ids)}
             new = [place_of[point.id] for point in points]
             vectors[new], present[new] = stack(points, self._dim)
+            words = [_keywords(point) for point in points]
+            for place, own in zip(new, words, strict=True):
+                keywords[place] = own
             found[new] = True
             with self._lock:
                 # What was forgotten meanwhile may be what was just read.
                 if generation == self._generation and len(ids) <= self._size:
-                    self._keep([point.id for point in points], vectors[new], present[new])
+                    self._keep([point.id for point in points], vectors[new], present[new], words)
         if found.all():
-            return list(ids), vectors, present
-        return [one for one, there in zip(ids, found, strict=True) if there], vectors[found], present[found]
+            return Rows(list(ids), vectors, present, keywords)
+        left = np.flatnonzero(found).tolist()
+        return Rows([ids[row] for row in left], vectors[left], present[left], [keywords[row] for row in left])
 
     def forget(self, ids: Sequence[str] | None = None) -> None:
         """Read these products anew when they are next wanted (None: all of them)."""
@@ -81,6 +101,7 @@ class VectorTable:
         self._vectors = np.zeros((rows, len(VECTORS), self._dim), dtype=np.float32)
         self._present = np.zeros((rows, len(VECTORS)), dtype=np.bool_)
         self._until = np.zeros(rows)
+        self._keywords = [_NO_KEYWORDS] * rows
 
     def _known(self, ids: Sequence[str]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         pairs = [(place, row) for place, one in enumerate(ids) if (row := self._rows.get(one)) is not None]
@@ -92,7 +113,9 @@ class VectorTable:
             places, rows = places[fresh], rows[fresh]
         return places, rows
 
-    def _keep(self, ids: Sequence[str], vectors: Vector, present: Present) -> None:
+    def _keep(
+        self, ids: Sequence[str], vectors: Vector, present: Present, keywords: Sequence[Keywords]
+    ) -> None:
         rows = []
         for one in ids:
             row = self._rows.get(one)
@@ -102,6 +125,8 @@ class VectorTable:
             rows.append(row)
         self._vectors[rows], self._present[rows] = vectors, present
         self._until[rows] = time.monotonic() + (self._seconds or 0.0)
+        for row, own in zip(rows, keywords, strict=True):
+            self._keywords[row] = own
 
     def _free_row(self) -> int:
         if not self._free and len(self._present) < self._size:
@@ -110,6 +135,7 @@ class VectorTable:
             self._vectors = np.resize(self._vectors, (new, len(VECTORS), self._dim))
             self._present = np.resize(self._present, (new, len(VECTORS)))
             self._until = np.resize(self._until, new)
+            self._keywords += [_NO_KEYWORDS] * (new - old)
         if self._free:
             return self._free.pop()
         return self._rows.popitem(last=False)[1]
@@ -126,3 +152,12 @@ def stack(points: Sequence[Point], dim: int) -> tuple[Vector, Present]:
             vectors[rows, column] = [points[row].vectors[field] for row in rows]
             present[rows, column] = True
     return vectors, present
+
+
+def _keywords(point: Point) -> Keywords:
+    if point.keywords is None:
+        return _NO_KEYWORDS
+    return (
+        np.array(point.keywords.indices, dtype=np.uint32),
+        np.array(point.keywords.values, dtype=np.float32),
+    )

@@ -20,7 +20,7 @@ from searcher.fusion.learned import SHIPPED, head_path
 from services.encoder.train.heldout import load
 
 #: Queries of each kind to learn from, for either set of products.
-QUERIES = 4000
+QUERIES = 8000
 #: Of the queries; those of the benchmark are other ones.
 SEED = 2
 

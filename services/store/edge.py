@@ -44,13 +44,13 @@ from services.store.edge_models import (
     rows,
     search_params,
     to_engine,
-    to_hit,
     to_sparse,
 )
 from services.store.facets import count_by_scan, rank
 from services.store.filters import compile_filter
 from services.store.folder import StoreFolder
-from services.store.records import wanted
+from services.store.names import Names
+from services.store.records import score_of, wanted
 
 T = TypeVar("T")
 
@@ -70,6 +70,7 @@ class EdgeStore:
         self._shard: engine.EdgeShard | None = None
         self._meta: CollectionMeta | None = None
         self._unflushed = 0
+        self._names = Names()
 
     def open(self, meta: CollectionMeta) -> CollectionMeta:
         """As `VectorStore.open`. Raises `StoreLocked` if another store has the collection open."""
@@ -175,7 +176,7 @@ class EdgeStore:
             limit=checks.check_limit(limit),
             query=engine.Query.Nearest(floats(query), using=checks.check_name(name)),
             filter=compile_filter(filter, DIALECT),
-            with_payload=[schema.ID_KEY],
+            with_payload=False,
             params=search_params(limit, filter),
         )
         return self._hits(request, meta.distance)
@@ -187,7 +188,7 @@ class EdgeStore:
             limit=checks.check_limit(limit),
             query=engine.Query.Nearest(rows(query), using=PATCHES),
             filter=compile_filter(filter, DIALECT),
-            with_payload=[schema.ID_KEY],
+            with_payload=False,
             params=engine.SearchParams(exact=True),
         )
         return self._hits(request) if meta.patches else []
@@ -202,13 +203,24 @@ class EdgeStore:
             limit=limit,
             query=engine.Query.Nearest(to_sparse(query), using=KEYWORDS),
             filter=compile_filter(filter, DIALECT),
-            with_payload=[schema.ID_KEY],
+            with_payload=False,
         )
         return self._hits(request)
 
     def _hits(self, request: engine.QueryRequest, distance: Distance = "cosine") -> list[Hit]:
         hits = self._call("searched", lambda shard: shard.query(request))
-        return [to_hit(hit, distance) for hit in hits]
+        points = [cast(UUID, hit.id) for hit in hits]
+        names = self._names.of(points, self._read_names)
+        return [
+            Hit(names[point.int], score_of(hit.score, distance))
+            for point, hit in zip(points, hits, strict=True)
+            if point.int in names
+        ]
+
+    def _read_names(self, points: list[UUID]) -> Iterator[tuple[UUID, str]]:
+        wanted_ids: list[int | UUID | str] = [*points]
+        for record in self._call("read", lambda shard: shard.retrieve(wanted_ids, [schema.ID_KEY], False)):
+            yield cast(UUID, record.id), cast(dict[str, str], record.payload)[schema.ID_KEY]
 
     def set_keywords(self, keywords: Mapping[str, SparseVector]) -> None:
         checked = {

@@ -17,13 +17,12 @@ from services.store.base import (
     CollectionMeta,
     Distance,
     Filter,
-    Hit,
     Point,
     Range,
     SparseVector,
     Vector,
 )
-from services.store.records import from_payload, score_of, to_payload
+from services.store.records import from_payload, to_payload
 
 Condition = engine.FieldCondition | engine.HasIdCondition | engine.Filter
 
@@ -115,11 +114,6 @@ def to_sparse(vector: SparseVector) -> engine.SparseVector:
 
 def from_engine(record: engine.Record) -> Point:
     return from_payload(record.payload, record.vector)
-
-
-def to_hit(hit: engine.ScoredPoint, distance: Distance) -> Hit:
-    """`distance` is that of the vector searched by."""
-    return Hit(cast(dict[str, str], hit.payload)[schema.ID_KEY], score_of(hit.score, distance))
 
 
 class _EdgeDialect:

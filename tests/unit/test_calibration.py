@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from searcher.lexical import KeywordSearch
+from searcher.statistics import Statistics
+from searcher.vectors import VectorTable
 from services.calibration import (
     KEYWORDS_STD,
     MIN_STD,
@@ -209,7 +211,9 @@ def test_keyword_statistics_are_those_of_the_stores_own_scores(tmp_path):
     vector = np.array([1, 0, 0, 0], dtype=np.float32)
     store.upsert([Point(p.id, {"title": vector}, p.payload(), product_keywords(p)) for p in products])
     ids = [product.id for product in products]
-    found = KeywordSearch(store, [query_keywords(product.title) for product in products]).scores(ids)
+    asked = [query_keywords(product.title) for product in products]
+    stored = VectorTable(store, 4, size=0).read(ids).keywords
+    found = KeywordSearch(store, asked, Statistics(store)).scores(stored)
     others = np.nan_to_num(found)[~np.eye(60, dtype=bool)]
     stats = sample_calibration(store).pairs["text", "keywords"]
     store.close()

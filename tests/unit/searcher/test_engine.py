@@ -7,7 +7,9 @@ from PIL import Image
 from searcher.engine import Engine
 from searcher.lexical import KeywordSearch
 from searcher.query import Part, Query
+from searcher.statistics import Statistics
 from searcher.upsert import NewProduct
+from searcher.vectors import VectorTable
 from services.calibration import Calibration, sample_calibration
 from services.catalogue.product import Product
 from services.errors import EncoderMismatch, InvalidInput, NotFound, StoreUnavailable
@@ -72,7 +74,9 @@ def by_hand(engine, query, temperature):
     calibration = Calibration.from_dict(engine.store.meta().calibration)
     ids = [point.id for point in points]
     asked = [query_keywords(part.text) if part.text is not None else None for part in query.parts]
-    keywords = KeywordSearch(engine.store, asked).scores(ids)
+    keywords = KeywordSearch(engine.store, asked, Statistics(engine.store)).scores(
+        VectorTable(engine.store, engine.encoder.dim, size=0).read(ids).keywords
+    )
     scores = {}
     for row, point in enumerate(points):
         terms = []

@@ -20,6 +20,7 @@ from searcher.fusion.learned import head_path
 from searcher.lexical import KeywordSearch
 from searcher.query import Part, Query
 from searcher.retrieve import PartVector, compare, tiers
+from searcher.statistics import Statistics
 from searcher.upsert import NewProduct
 from searcher.vectors import VectorTable
 from services.calibration import Calibration
@@ -232,7 +233,7 @@ def test_what_lies_between_the_parts_is_nominated(tmp_path: Path, measure: Measu
         for weight in (1.0, 0.7)
     ]
     table = VectorTable(store, DIM, size=1000)
-    found = next(tiers(store, table, parts, None, depth=10, window=100, measure=measure))
+    found = next(tiers(store, table, Statistics(store), parts, None, depth=10, window=100, measure=measure))
     together = mean([part.vector for part in parts], [part.weight for part in parts], measure)
     assert together is not None
     queries = np.stack([*(part.vector for part in parts), together])
@@ -240,7 +241,7 @@ def test_what_lies_between_the_parts_is_nominated(tmp_path: Path, measure: Measu
     assert set(found.ids) == {f"p{row}" for row in nearest.ravel()}
 
     held = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if measure == "cosine" else vectors
-    keywords = KeywordSearch(store, [None, None])
+    keywords = KeywordSearch(store, [None, None], Statistics(store))
     exact = compare(table, keywords, parts, [f"p{row}" for row in range(50)], measure=measure)
     column = VECTORS.index("image")
     np.testing.assert_allclose(

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from searcher.lexical import KeywordSearch
-from searcher.retrieve import PartVector, compare, tiers
+from searcher.retrieve import PartVector, compare
+from searcher.retrieve import tiers as tiers_of
+from searcher.statistics import Statistics
 from searcher.vectors import VectorTable
 from services.keywords import query_keywords
 from services.settings import Settings
@@ -13,6 +15,12 @@ from services.store.base import VECTORS, CollectionMeta, Filter, Match, Point
 from services.store.factory import open_store
 
 DIM = 16
+
+
+def tiers(store, table, *given, **options):
+    return tiers_of(store, table, Statistics(store), *given, **options)
+
+
 IDENTITY = {"name": "none", "weights": "w", "preprocess": "p", "dim": DIM}
 
 
@@ -90,7 +98,7 @@ def test_similarities_are_exact_and_missing_fields_masked(store, catalogue, size
     table = VectorTable(store, DIM, size=size)
     by_id = {point.id: point for point in catalogue}
     for _ in range(2):  # the second time from memory
-        keywords = KeywordSearch(store, [None] * 3)
+        keywords = KeywordSearch(store, [None] * 3, Statistics(store))
         found = compare(table, keywords, asked, [point.id for point in catalogue[:50]])
         assert found.similarities.shape == found.mask.shape == (50, 3, 3)
         assert found.similarities.dtype == np.float32
@@ -205,7 +213,7 @@ class TestVectorTable:
         table = VectorTable(store, DIM, size=10)
         for start in (0, 5, 20, 3):
             ids = [f"p{i}" for i in range(start, start + 9)]
-            found, vectors, present = table.read(ids)
+            found, vectors, present, _ = table.read(ids)
             assert found == ids
             assert len(table) <= 10
             for row, point in enumerate(store.fetch(ids, vectors=True)):
@@ -229,7 +237,7 @@ class TestVectorTable:
 
     def test_leaves_out_what_is_not_stored(self, store):
         table = VectorTable(store, DIM, size=100)
-        found, vectors, present = table.read(["p1", "gone", "p2"])
+        found, vectors, present, _ = table.read(["p1", "gone", "p2"])
         assert found == ["p1", "p2"]
         assert len(vectors) == len(present) == 2
 
