@@ -46,6 +46,13 @@ class Embedded:
             vectors = {name: self.near(name, of, rng) for name in VECTORS}
             yield [self._point(start + row, int(of[row]), row, vectors) for row in range(size)]
 
+    def pictures(self, count: int, seed: int = 0) -> Iterator[Vectors]:
+        """Vectors of `count` pictures alone, in chunks float32 [n, d], the same ones for the same seed."""
+        for start in range(0, count, CHUNK):
+            rng = np.random.default_rng((seed, start))
+            of = rng.integers(len(self.titles), size=min(CHUNK, count - start))
+            yield self.near("image", of, rng)
+
     def near(self, name: str, of: np.ndarray, rng: np.random.Generator) -> Vectors:
         """Vectors [n, d] near those of the products `of` [n]."""
         own = self.vectors[name][of]

@@ -99,6 +99,12 @@ class Settings(BaseSettings):
         description="Whether a photo to search by is pooled by attention to what is salient in it: better "
         "for products in clutter, worse for clear pictures, and ten looks instead of one.",
     )
+    search_profile: Literal["exact", "accurate", "balanced", "small"] = Field(
+        "accurate",
+        description="What searching is tuned for: exact looks at every vector, accurate at a graph of them, "
+        "balanced and small at a graph of compressed ones, which takes 4 and 8 times less memory. What it "
+        "needs is built by the next `vitrine index`.",
+    )
     candidates: int = Field(
         200, ge=10, le=10_000, description="Candidates retrieved per query part and field."
     )

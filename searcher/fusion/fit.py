@@ -31,7 +31,7 @@ class Plan:
     heads: int = 8
     rank: int = 32
     hidden: int = 64
-    steps: int = 2000
+    steps: int = 4000
     batch: int = 64
     candidates: int = 512
     learning_rate: float = 1e-3

@@ -50,6 +50,7 @@ from services.store.facets import count_by_scan, rank
 from services.store.filters import compile_filter
 from services.store.folder import StoreFolder
 from services.store.names import Names
+from services.store.profiles import PROFILES, SearchProfile
 from services.store.records import score_of, wanted
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ class EdgeStore:
     def __init__(self, settings: Settings) -> None:
         self._collection = settings.collection
         self._folder = StoreFolder(settings.data_dir / settings.collection)
+        self._profile = PROFILES[settings.search_profile]
         self._write_lock = threading.RLock()
         self._shard: engine.EdgeShard | None = None
         self._meta: CollectionMeta | None = None
@@ -93,7 +95,7 @@ class EdgeStore:
         with self._engine("opened"):
             self._folder.tidy()
             if stored is None:
-                self._folder.create(meta, lambda path: _create_shard(path, meta))
+                self._folder.create(meta, partial(_create_shard, meta, self._profile))
                 stored = meta
             shard = self._load(stored)
             if stored.schema_version < PLAIN_VERSION:
@@ -117,7 +119,7 @@ class EdgeStore:
                 mend="Restore the folder from a backup, or drop the collection and index again.",
                 field="data_dir",
             )
-        shard = engine.EdgeShard.load(str(self._folder.shard), config(meta))
+        shard = engine.EdgeShard.load(str(self._folder.shard), config(meta, self._profile))
         known = shard.info().payload_schema
         for operation in index_operations(skip=known):
             shard.update(operation)
@@ -177,7 +179,7 @@ class EdgeStore:
             query=engine.Query.Nearest(floats(query), using=checks.check_name(name)),
             filter=compile_filter(filter, DIALECT),
             with_payload=False,
-            params=search_params(limit, filter),
+            params=search_params(limit, filter, self._profile),
         )
         return self._hits(request, meta.distance)
 
@@ -271,7 +273,8 @@ class EdgeStore:
         return rank(Counter({str(hit.value): hit.count for hit in found.hits}), limit)
 
     def optimize(self) -> None:
-        """Build the HNSW graphs: about 10 s for 20,000 products, during which nothing else runs.
+        """Build the HNSW graphs, and compress vectors as the profile says: about 10 s for 20,000 products,
+        during which nothing else runs.
 
         Products written later are searched exactly until the next call, so a few thousand may wait.
         """
@@ -338,8 +341,8 @@ def _point_ids(products: Sequence[str]) -> list[int | UUID | str]:
     return list(dict.fromkeys(schema.point_id(product) for product in products))
 
 
-def _create_shard(path: Path, meta: CollectionMeta) -> None:
-    shard = engine.EdgeShard.create(str(path), config(meta, new=True))
+def _create_shard(meta: CollectionMeta, profile: SearchProfile, path: Path) -> None:
+    shard = engine.EdgeShard.create(str(path), config(meta, profile, new=True))
     for operation in index_operations():
         shard.update(operation)
     shard.close()

@@ -22,6 +22,7 @@ from services.store.base import (
     SparseVector,
     Vector,
 )
+from services.store.profiles import SearchProfile
 from services.store.records import from_payload, to_payload
 
 Condition = engine.FieldCondition | engine.HasIdCondition | engine.Filter
@@ -33,10 +34,18 @@ _DISTANCES: dict[Distance, engine.Distance] = {
 }
 
 
-def config(meta: CollectionMeta, *, new: bool = False) -> engine.EdgeConfig:
+def config(meta: CollectionMeta, profile: SearchProfile, *, new: bool = False) -> engine.EdgeConfig:
     """What a collection is created (`new`) or loaded with."""
-    distance = _DISTANCES[meta.distance]
-    vectors = {name: engine.EdgeVectorParams(size=meta.dim, distance=distance) for name in VECTORS}
+    vectors = {
+        name: engine.EdgeVectorParams(
+            size=meta.dim,
+            distance=_DISTANCES[meta.distance],
+            quantization_config=_quantization(profile),
+            # Beside compressed ones, those of full size are only read to score what was found.
+            memory=engine.Memory.Cold if profile.quantized else None,
+        )
+        for name in VECTORS
+    }
     if meta.patches:
         vectors[PATCHES] = _patches(meta.dim)
     return engine.EdgeConfig(
@@ -52,6 +61,19 @@ def config(meta: CollectionMeta, *, new: bool = False) -> engine.EdgeConfig:
         ),
         optimizers=engine.EdgeOptimizersConfig(indexing_threshold=schema.INDEXING_THRESHOLD_KB),
     )
+
+
+def _quantization(
+    profile: SearchProfile,
+) -> engine.ScalarQuantizationConfig | engine.TurboQuantQuantizationConfig | None:
+    pinned = engine.Memory.Pinned
+    if profile.bits == 8:
+        return engine.ScalarQuantizationConfig(
+            engine.ScalarType.Int8, quantile=schema.QUANTILE, memory=pinned
+        )
+    if profile.bits == 4:
+        return engine.TurboQuantQuantizationConfig(bits=engine.TurboQuantBitSize.Bits4, memory=pinned)
+    return None
 
 
 def _patches(dim: int) -> engine.EdgeVectorParams:
@@ -81,9 +103,12 @@ def index_operations(skip: Any = ()) -> Iterator[engine.UpdateOperation]:
             yield engine.UpdateOperation.create_field_index(key, engine.FloatIndexParams(enable_hnsw=False))
 
 
-def search_params(limit: int, filter: Filter | None) -> engine.SearchParams:
+def search_params(limit: int, filter: Filter | None, profile: SearchProfile) -> engine.SearchParams:
+    rescored = engine.QuantizationSearchParams(rescore=True, oversampling=profile.oversampling)
     return engine.SearchParams(
         hnsw_ef=schema.search_ef(limit),
+        exact=profile.exact,
+        quantization=rescored if profile.quantized else None,
         acorn=engine.AcornSearchParams(enable=filter is not None, max_selectivity=1.0),
     )
 

@@ -20,8 +20,8 @@ class Names:
     def of(
         self, points: Sequence[UUID], read: Callable[[list[UUID]], Iterable[tuple[UUID, str]]]
     ) -> Mapping[int, str]:
-        """Product ids by the numbers (`UUID.int`) of these points, and maybe others; `read` is asked for those
-        not known, and leaves out what is not stored any more, as does the answer."""
+        """Product ids by the numbers (`UUID.int`) of these points, and maybe others; `read` is asked for
+        those not known, and leaves out what is not stored any more, as does the answer."""
         known = self._known
         if missing := [point for point in points if point.int not in known]:
             if len(known) + len(missing) > _MOST:

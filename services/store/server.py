@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from qdrant_client import QdrantClient, models
@@ -23,6 +23,7 @@ from services.store.base import (
     KEYWORDS,
     PATCHES,
     PLAIN_VERSION,
+    VECTORS,
     CollectionMeta,
     Distance,
     Filter,
@@ -34,11 +35,13 @@ from services.store.base import (
 from services.store.connection import Connection
 from services.store.facets import count_by_scan, rank
 from services.store.filters import compile_filter
+from services.store.profiles import PROFILES
 from services.store.records import wanted
 from services.store.server_models import (
     DIALECT,
     from_engine,
     payload_indexes,
+    quantization,
     search_params,
     to_engine,
     to_hit,
@@ -68,6 +71,7 @@ class ServerStore:
     ) -> None:
         self._settings = settings
         self._collection = settings.collection
+        self._profile = PROFILES[settings.search_profile]
         self._connection = Connection(settings, client, exclusive)
         self._call = self._connection.call
         self._meta: CollectionMeta | None = None
@@ -130,7 +134,7 @@ class ServerStore:
                 "created",
                 lambda client: client.create_collection(
                     self._collection,
-                    vectors_config=vectors_config(meta),
+                    vectors_config=vectors_config(meta, self._profile),
                     sparse_vectors_config={KEYWORDS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
                     hnsw_config=models.HnswConfigDiff(m=schema.HNSW_M, ef_construct=schema.HNSW_EF_CONSTRUCT),
                     shard_number=settings.shard_number,
@@ -213,7 +217,9 @@ class ServerStore:
         query = checks.check_vector(vector, meta.dim, "The query vector").tolist()
         checks.check_name(name)
         checks.check_limit(limit)
-        return self._hits(query, name, limit, filter, meta.distance, search_params(limit, filter))
+        return self._hits(
+            query, name, limit, filter, meta.distance, search_params(limit, filter, self._profile)
+        )
 
     def search_patches(self, tokens: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
         meta = checks.check_open(self._meta, self._collection)
@@ -330,8 +336,23 @@ class ServerStore:
         return rank(Counter({str(hit.value): hit.count for hit in found.hits}), limit)
 
     def optimize(self) -> None:
-        """Nothing to do: the server builds its graphs in the background."""
+        """Ask for what the profile needs, if the collection has something else; the server builds that, and
+        its graphs, in the background."""
         checks.check_open(self._meta, self._collection)
+        found = self._call("read", lambda client: client.get_collection(self._collection))
+        vectors = cast(dict[str, models.VectorParams], found.config.params.vectors)
+        compressed = quantization(self._profile)
+        if all(vectors[name].quantization_config == compressed for name in VECTORS):
+            return
+        change = models.VectorParamsDiff(
+            quantization_config=compressed or models.Disabled.DISABLED, on_disk=self._profile.quantized
+        )
+        self._call(
+            "changed",
+            lambda client: client.update_collection(
+                self._collection, vectors_config=dict.fromkeys(VECTORS, change)
+            ),
+        )
 
     def drop(self) -> None:
         if self._stored_meta() is not None:

@@ -21,6 +21,7 @@ from services.store.base import (
     Range,
     SparseVector,
 )
+from services.store.profiles import SearchProfile
 from services.store.records import from_payload, score_of, to_payload
 
 Condition = models.FieldCondition | models.HasIdCondition | models.Filter
@@ -32,11 +33,34 @@ _DISTANCES: dict[Distance, models.Distance] = {
 }
 
 
-def vectors_config(meta: CollectionMeta) -> dict[str, models.VectorParams]:
+def quantization(
+    profile: SearchProfile,
+) -> models.ScalarQuantization | models.TurboQuantization | None:
+    """How vectors are compressed; those of full size then stay on disk, see `vectors_config`."""
+    if profile.bits == 8:
+        scalar = models.ScalarQuantizationConfig(
+            type=models.ScalarType.INT8, quantile=schema.QUANTILE, always_ram=True
+        )
+        return models.ScalarQuantization(scalar=scalar)
+    if profile.bits == 4:
+        turbo = models.TurboQuantQuantizationConfig(bits=models.TurboQuantBitSize.BITS4, always_ram=True)
+        return models.TurboQuantization(turbo=turbo)
+    return None
+
+
+def vectors_config(meta: CollectionMeta, profile: SearchProfile) -> dict[str, models.VectorParams]:
     """Dense vectors and, if there are any, patches: those only score what other searches found, so they need
     no graph, less precision and no memory."""
     distance = _DISTANCES[meta.distance]
-    vectors = {name: models.VectorParams(size=meta.dim, distance=distance) for name in VECTORS}
+    vectors = {
+        name: models.VectorParams(
+            size=meta.dim,
+            distance=distance,
+            quantization_config=quantization(profile),
+            on_disk=True if profile.quantized else None,
+        )
+        for name in VECTORS
+    }
     if meta.patches:
         vectors[PATCHES] = models.VectorParams(
             size=meta.dim,
@@ -59,9 +83,12 @@ def payload_indexes() -> dict[str, models.KeywordIndexParams | models.FloatIndex
     return indexes
 
 
-def search_params(limit: int, filter: Filter | None) -> models.SearchParams:
+def search_params(limit: int, filter: Filter | None, profile: SearchProfile) -> models.SearchParams:
+    rescored = models.QuantizationSearchParams(rescore=True, oversampling=profile.oversampling)
     return models.SearchParams(
         hnsw_ef=schema.search_ef(limit),
+        exact=profile.exact,
+        quantization=rescored if profile.quantized else None,
         acorn=models.AcornSearchParams(enable=filter is not None, max_selectivity=1.0),
     )
 
