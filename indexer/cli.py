@@ -179,9 +179,9 @@ def _run(
 
 
 def _load_encoder(settings: Settings) -> Encoder:
-    from services.encoder.registry import load_encoder
+    from services.encoder.registry import load_accelerated
 
-    return load_encoder(settings)
+    return load_accelerated(settings, many=True)
 
 
 def _watch(

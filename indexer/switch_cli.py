@@ -36,9 +36,9 @@ def run_switch(
         configure_logging(settings)
         bar.say("loading the encoder")
         from indexer.switch import Plan, change_encoder
-        from services.encoder.registry import load_encoder
+        from services.encoder.registry import load_accelerated
 
-        encoder = load_encoder(settings)
+        encoder = load_accelerated(settings, many=True)
 
         bar.say("indexing")
         plan = Plan(keep_old=keep_old, lossy=lossy, grace=grace)

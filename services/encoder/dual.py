@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -67,6 +67,10 @@ class DualEncoder(TorchEncoder):
         """Tokens -> [n, d], not normalised."""
 
     # How it runs
+
+    def _probes(self) -> list[tuple[Callable[[Any], torch.Tensor], Any]]:
+        texts = self._tokenize(["a red summer dress with stripes", "boots"])
+        return [*super()._probes(), (self._text_features, texts)]
 
     def _tokenize(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
         limit = CHARACTERS_PER_TOKEN * self.context_length

@@ -48,6 +48,8 @@ class TransformersEncoder(DualEncoder):
     arXiv 2502.14786), though some published tokenizers no longer do the first by themselves.
     """
 
+    exportable = True
+
     def __init__(self, name: str, model: Any, processor: Any, tokenizer: Any, settings: Settings) -> None:
         self._processor = processor
         self._tokenizer = tokenizer

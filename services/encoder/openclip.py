@@ -48,6 +48,7 @@ class OpenClipEncoder(DualEncoder):
     """A model that open_clip's factory builds, with the preprocessing and the tokenizer it names."""
 
     family = "open_clip"
+    exportable = True
 
     def __init__(self, name: str, model: Any, preprocess: Any, tokenizer: Any, settings: Settings) -> None:
         self._preprocess = preprocess

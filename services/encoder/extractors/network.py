@@ -179,6 +179,7 @@ class NetworkEncoder(Extractor):
     """A trained network of a model folder. Pictures are scaled to -1..1."""
 
     _model: Network
+    exportable = True
 
     def __init__(self, name: str, folder: Path, settings: Settings) -> None:
         description, tensors = read_folder(folder)

@@ -36,6 +36,7 @@ class PretrainedEncoder(Extractor):
     """A network as its library publishes it, with the preprocessing that it was trained with."""
 
     _model: Network
+    exportable = True
 
     def __init__(
         self,

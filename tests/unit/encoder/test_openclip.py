@@ -234,6 +234,7 @@ def test_describe_tells_the_facts(tiny_openclip_dir: Path, tiny_encoder: DualEnc
         "context_length": 16,
         "device": "cpu",
         "precision": "fp32",
+        "runtime": "torch",
         "weights": tiny_encoder.identity.weights,
         "preprocess": tiny_encoder.identity.preprocess,
     }

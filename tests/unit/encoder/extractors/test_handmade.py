@@ -64,7 +64,8 @@ def check_contract(encoder: TorchEncoder) -> None:
     np.testing.assert_allclose(vectors[:3] @ vectors[3:].T, 0, atol=1e-6)
     prepared = encoder.prepare(noise(1, 80, 64))
     assert prepared.shape == (3, encoder.image_size, encoder.image_size)
-    np.testing.assert_array_equal(encoder.encode_prepared(prepared[None]), vectors[3:4])
+    # Rows are normalised together, in another order of additions on some processors.
+    np.testing.assert_allclose(encoder.encode_prepared(prepared[None]), vectors[3:4], atol=1e-6)
     assert encoder.encode_images([]).shape == (0, encoder.dim)
     with pytest.raises(PicturesOnly):
         encoder.encode_texts(["red dress"])
