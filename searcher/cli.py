@@ -15,6 +15,7 @@ import uvicorn
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from threadpoolctl import threadpool_limits
 
 from searcher.answer import Answer, ScoredHit
 from searcher.box import parse_box
@@ -137,6 +138,9 @@ def run(
     with (
         closing(_listen(settings.host, settings.port)) as listener,
         closing(engine or open_live(settings)) as own,
+        # Products of a few hundred vectors are no faster on several threads, which wait for each other by
+        # spinning: that took as much of the processor as all the rest of a search.
+        threadpool_limits(1, user_api="blas"),
     ):
         try:
             own.check()
