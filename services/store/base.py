@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -81,8 +81,7 @@ class Point:
     patches: Vector | None = None
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """A search result: the higher its `score`, the nearer. By a vector it is the cosine in [-1, 1], the
     product, or the Euclidean distance below 0; by keywords BM25 (above 0); by patches MaxSim."""
 

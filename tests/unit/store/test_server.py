@@ -29,6 +29,7 @@ from services.store.base import DISTANCES, CollectionMeta, Filter, Match, Point,
 from services.store.edge import EdgeStore
 from services.store.factory import open_store
 from services.store.filters import compile_filter
+from services.store.profiles import PROFILES
 from services.store.schema import encode_meta, point_id
 from services.store.server import ServerStore
 
@@ -254,8 +255,11 @@ def test_what_is_sent_survives_the_clients_conversion_to_grpc() -> None:
     again = GrpcToRest.convert_filter(RestToGrpc.convert_filter(compiled))
     assert _without_empty(again) == _without_empty(compiled)
 
-    params = server_models.search_params(10, filter)
-    assert GrpcToRest.convert_search_params(RestToGrpc.convert_search_params(params)) == params
+    for profile in PROFILES.values():
+        params = server_models.search_params(10, filter, profile)
+        assert GrpcToRest.convert_search_params(RestToGrpc.convert_search_params(params)) == params
+        for vectors in server_models.vectors_config(META, profile).values():
+            assert GrpcToRest.convert_vector_params(RestToGrpc.convert_vector_params(vectors)) == vectors
 
     payload = {"i": -(2**63), "f": 3.0, "n": None, "list": [1, "a", True, []], "attributes": {"x y": "ß"}}
     keywords = SparseVector((0, 2**32 - 1), (0.5, 2.0))
