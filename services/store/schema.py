@@ -39,8 +39,9 @@ HNSW_EF_CONSTRUCT = 128
 #: scan of so few takes about 2 ms and misses nothing.
 INDEXING_THRESHOLD_KB = 20_000
 
-#: Share of a vector's numbers that scalar quantisation keeps within its range; outliers are cut off.
-QUANTILE = 0.99
+#: Share of a vector's numbers that scalar quantisation keeps within its range; outliers are cut off. A number
+#: that float32 holds exactly, so that a server gives it back as it was sent.
+QUANTILE = 127 / 128
 
 _NAMESPACE = uuid.UUID("9089a74b-6890-59ae-8f9d-475d84530c2c")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
