@@ -1,0 +1,132 @@
+"""`vitrine compare`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from services.errors import VitrineError
+from services.settings import Settings, get_settings
+
+
+def compare(
+    catalogue: Annotated[
+        Path | None, typer.Argument(help="A labelled catalogue. Default: the demo's sample.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the report, the figures and the trained models.")
+    ] = Path("vitrine-compare"),
+    images: Annotated[Path | None, typer.Option(help="Folder of its pictures, if not its own.")] = None,
+    label: Annotated[str, typer.Option(help="Field that holds the label.")] = "category",
+    method: Annotated[
+        list[str] | None, typer.Option(help="Only these methods, as the table names them; repeatable.")
+    ] = None,
+    encoder: Annotated[
+        list[str] | None, typer.Option(help="Encoders to compare as well, as in VITRINE_ENCODER; repeatable.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.01, help="Minutes to train each method.")] = 3.0,
+    most: Annotated[int, typer.Option(min=20, help="Most products to take.")] = 5000,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Train or load every method of finding product pictures, and compare them on your own catalogue.
+
+    Prints a table and writes report.html and results.json. Methods that are done are kept in the folder: an
+    interrupted comparison goes on from there, and --method can be added to.
+    """
+    from services.catalogue.readers import open_catalogue
+    from vitrine.compare.ladder import chosen
+    from vitrine.compare.report import html, markdown
+    from vitrine.compare.split import split_catalogue
+    from vitrine.sample import find_sample
+
+    console = Console(stderr=True)
+    settings = get_settings()
+    methods = chosen(method, encoder or ())
+    if catalogue is None:
+        sample = find_sample(settings.sample_catalogue, settings.data_dir / "demo", 1200, quiet=as_json)
+        catalogue, images = sample.catalogue, sample.images
+    split = split_catalogue(open_catalogue(catalogue, images=images), settings, label, most, console)
+    console.print(f"{len(split.train)} products to train on, {len(split.test)} to search, divided {split.by}.")
+    try:
+        found = run(methods, split, label, minutes, out, settings, console)
+    except KeyboardInterrupt:
+        console.print(f"Stopped. The same command goes on from what is done, in {out}.")
+        raise typer.Exit(130) from None
+    made = f"Up to {minutes:g} minutes of training each, on {os.cpu_count()} processor cores."
+    page = html(found, split, label, made)
+    (out / "report.html").write_text(page, encoding="utf-8")
+    rows = [one.as_dict() for one in found]
+    (out / "results.json").write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+    elif as_markdown:
+        typer.echo(markdown(found, split, label))
+    else:
+        Console().print(table(found))
+    console.print(f"The report is {out / 'report.html'}.")
+
+
+def run(
+    methods: Sequence[Any],
+    split: Any,
+    label: str,
+    minutes: float,
+    out: Path,
+    settings: Settings,
+    console: Console,
+) -> list[Any]:
+    """Figures of each method, measured now or kept from before; a method that fails has a sentence instead."""
+    from vitrine.compare.ladder import made
+    from vitrine.compare.measure import Figures, measure
+
+    (out / "methods").mkdir(parents=True, exist_ok=True)
+    found = []
+    for number, one in enumerate(methods):
+        asked = [str(one.encoder), one.plan.as_dict() if one.plan else None, label, minutes if one.plan else 0]
+        key = hashlib.sha256(json.dumps([asked, split.fingerprint], sort_keys=True).encode()).hexdigest()[:16]
+        kept = out / "methods" / f"{hashlib.sha256(one.name.encode()).hexdigest()[:8]}-{key}.json"
+        if kept.exists():
+            found.append(Figures(**json.loads(kept.read_text(encoding="utf-8"))))
+            continue
+        console.print(f"[bold]{number + 1}/{len(methods)}[/bold] {one.name}")
+        figures = Figures(one.name, one.family, one.what, one.paper)
+        try:
+            models = out / "models" / key
+            models.mkdir(parents=True, exist_ok=True)
+            encoder, figures.minutes = made(one, split.train, label, minutes, models, settings, console)
+            measure(figures, encoder, split.test, settings, console)
+        except VitrineError as error:
+            # Others go on, and this one is tried again by the next call.
+            figures = Figures(one.name, one.family, one.what, one.paper, error=str(error))
+            console.print(f"  {figures.error}", style="red", markup=False)
+        else:
+            part = kept.with_suffix(".part")
+            part.write_text(json.dumps(figures.as_dict()), encoding="utf-8")
+            part.replace(kept)
+        found.append(figures)
+    return found
+
+
+def table(found: Sequence[Any]) -> Table:
+    from vitrine.compare.report import COLUMNS, cells, changes, robustness_cells
+
+    short = [name.replace("turned by ", "").replace("new ", "") for name in changes()]
+    shown = Table(box=box.SIMPLE, caption="From 15° on: what is left of the mAP when the photo asked with is changed.")
+    for name in (*COLUMNS, *short):
+        shown.add_column(name, justify="left" if name == "method" else "right")
+    for one in found:
+        if one.error:
+            shown.add_row(one.name, one.error[:60], style="dim")
+        else:
+            shown.add_row(*cells(one), *robustness_cells(one))
+    return shown

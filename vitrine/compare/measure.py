@@ -1,0 +1,188 @@
+"""What a method is worth: how well photos find photos, what changes of the photo do to that, and what it costs."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageEnhance, ImageFilter
+from rich.console import Console
+from rich.progress import track
+
+from searcher.engine import Engine
+from searcher.evaluate.metrics import interval, score
+from searcher.query import Part, Query
+from services.calibration import sample_calibration
+from services.encoder.base import Encoder
+from services.encoder.train.robustness import turned
+from services.points import collection_meta, make_points
+from services.settings import Settings
+from services.store.base import Filter
+from services.store.factory import open_store
+from vitrine.compare.backgrounds import elsewhere
+from vitrine.compare.split import Item
+
+Change = Callable[[Image.Image], Image.Image]
+
+#: Changes of a photo that is searched with. Those that are searched stay as they are.
+CHANGES: dict[str, Change] = {
+    "turned by 15°": lambda picture: turned(picture, 15),
+    "turned by 45°": lambda picture: turned(picture, 45),
+    "turned by 90°": lambda picture: turned(picture, 90),
+    "dark (x 0.5)": lambda picture: ImageEnhance.Brightness(picture).enhance(0.5),
+    "bright (x 1.5)": lambda picture: ImageEnhance.Brightness(picture).enhance(1.5),
+    "blurred": lambda picture: picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 90)),
+}
+BACKGROUND = "new background"
+#: Photos that are changed; answers to each are ranked in full.
+MOST_CHANGED = 100
+#: Photos that the report shows with their answers.
+SHOWN = 5
+_TIMED = 24
+_CHUNK = 64
+
+
+@dataclass
+class Figures:
+    """`values` holds mAP and recall@k for each photo; `changed` the mAP under each change, of as many of the
+    photos as `changed_of` says; `unchanged` that of the same photos as they are. `answers` are ids, best
+    first, for the photos shown."""
+
+    name: str
+    family: str
+    what: str
+    paper: str
+    values: dict[str, list[float]] = field(default_factory=dict)
+    changed: dict[str, float] = field(default_factory=dict)
+    changed_of: dict[str, int] = field(default_factory=dict)
+    unchanged: float = 0.0
+    answers: dict[str, list[str]] = field(default_factory=dict)
+    minutes: float = 0.0
+    milliseconds: float = 0.0
+    bytes: int = 0
+    dim: int = 0
+    parameters: int = 0
+    measure: str = ""
+    error: str = ""
+
+    def mean(self, name: str) -> float:
+        return float(np.mean(self.values[name]))
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """95 % interval of the mAP."""
+        return interval(self.values["mAP"])
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def shown(items: Sequence[Item]) -> list[Item]:
+    """The photos that the report shows: of as many labels as there can be, the same for every method."""
+    queries = askable(items)
+    by_label: dict[str, list[Item]] = {}
+    for item in queries:
+        by_label.setdefault(item.label, []).append(item)
+    turns = [rows[turn] for turn in range(SHOWN) for rows in by_label.values() if len(rows) > turn]
+    return turns[:SHOWN]
+
+
+def askable(items: Sequence[Item]) -> list[Item]:
+    """Items that another one shares the label of."""
+    counts: dict[str, int] = {}
+    for item in items:
+        counts[item.label] = counts.get(item.label, 0) + 1
+    return [item for item in items if counts[item.label] > 1]
+
+
+def measure(figures: Figures, encoder: Encoder, items: Sequence[Item], settings: Settings, console: Console) -> None:
+    """Fill in what an encoder is worth on these items: each one's photo searches the others, through the
+    store and the engine as in the product."""
+    figures.dim, figures.bytes, figures.measure = encoder.dim, 4 * encoder.dim, encoder.measure
+    figures.parameters = int(getattr(encoder, "parameters", 0))
+    figures.milliseconds = milliseconds(encoder, items)
+    with tempfile.TemporaryDirectory(prefix="vitrine-compare-") as folder:
+        changes = {
+            "data_dir": Path(folder), "collection": "compare", "qdrant_url": None, "measure": "auto",
+            "max_window": min(max(len(items), 10), 10_000), "late_interaction": False,
+        }  # fmt: skip
+        own = settings.model_copy(update=changes)
+        store = open_store(own)
+        try:
+            store.open(collection_meta(encoder, own))
+            for start in range(0, len(items), _CHUNK):
+                chunk = items[start : start + _CHUNK]
+                # Without titles: it is pictures that are compared.
+                products = [item.product.model_copy(update={"title": ""}) for item in chunk]
+                vectors = list(encoder.encode_images([item.picture for item in chunk]))
+                blank = [""] * len(chunk)
+                store.upsert(make_points(products, vectors, encoder, blank, [None] * len(chunk)))
+            store.optimize()
+            meta = store.meta()
+            assert meta is not None
+            meta.calibration = sample_calibration(store, encoder).as_dict()
+            store.save_meta(meta)
+            _ask(figures, Engine(own, encoder, store), items, console)
+        finally:
+            store.close()
+
+
+def _ask(figures: Figures, engine: Engine, items: Sequence[Item], console: Console) -> None:
+    relevant = {
+        item.product.id: {o.product.id: 1 for o in items if o.label == item.label and o is not item}
+        for item in askable(items)
+    }
+    queries = askable(items)
+
+    def ranked(item: Item, picture: Image.Image) -> list[str]:
+        others = Filter(not_ids=(item.product.id,))
+        answer = engine.search(Query((Part(image=picture),), others, limit=engine.settings.max_window))
+        return [hit.product.id for hit in answer.hits]
+
+    def asked(some: Sequence[Item], pictures: Sequence[Image.Image], what: str) -> dict[str, list[float]]:
+        rankings = {
+            item.product.id: ranked(item, picture)
+            for item, picture in track(
+                list(zip(some, pictures, strict=True)), f"{figures.name}: {what}", console=console, transient=True
+            )
+        }
+        figures.answers |= {one: rankings[one][:SHOWN] for one in rankings if one in kept}
+        return score({one: relevant[one] for one in rankings}, rankings)
+
+    kept = {item.product.id for item in shown(items)}
+    values = asked(queries, [item.picture for item in queries], "asking")
+    figures.values = {name: values[name] for name in ("mAP", "recall@1", "recall@5", "recall@10")}
+    kept = set()
+    step = max(len(queries) // MOST_CHANGED, 1)
+    some = queries[::step][:MOST_CHANGED]
+    figures.unchanged = float(np.mean(figures.values["mAP"][::step][:MOST_CHANGED]))
+    for name, change in CHANGES.items():
+        changed = asked(some, [change(item.picture) for item in some], name)
+        figures.changed[name], figures.changed_of[name] = float(np.mean(changed["mAP"])), len(some)
+    moved = elsewhere([item.picture for item in some])
+    if moved:
+        changed = asked([some[row] for row in moved], list(moved.values()), BACKGROUND)
+        figures.changed[BACKGROUND], figures.changed_of[BACKGROUND] = float(np.mean(changed["mAP"])), len(moved)
+
+
+def milliseconds(encoder: Encoder, items: Sequence[Item]) -> float:
+    """Median time to encode one picture, preprocessing included, by one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        pictures = [item.picture for item in items[:_TIMED]]
+        encoder.encode_images(pictures[:1])
+        took = []
+        for picture in pictures:
+            begun = time.perf_counter()
+            encoder.encode_images([picture])
+            took.append(1000 * (time.perf_counter() - begun))
+        return float(np.median(took))
+    finally:
+        torch.set_num_threads(threads)
