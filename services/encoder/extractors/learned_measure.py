@@ -20,7 +20,7 @@ from torch import nn
 from services.encoder.base import Vectors
 from services.encoder.extractors.folder import is_extractor, read_description, read_folder
 from services.encoder.failures import unusable_model
-from services.encoder.torch_encoder import TorchEncoder, batches
+from services.encoder.torch_encoder import TorchEncoder
 from services.errors import EncoderUnavailable
 from services.settings import Settings
 
@@ -100,7 +100,7 @@ class LearnedMeasure(TorchEncoder):
         """Texts -> float32 [n, d]; n may be 0. Raises `PicturesOnly` if the encoder below sees pictures
         only."""
         vectors = torch.from_numpy(self._base.encode_texts(texts))
-        return self._run(self._model, batches(vectors, self.batch_size))  # type: ignore[type-var]
+        return self._run(self._model, torch.split(vectors, self.batch_size) if len(vectors) else ())
 
     def _prepared(self, image: Image.Image) -> torch.Tensor:
         return self._base.prepare(image)

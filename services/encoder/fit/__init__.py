@@ -1,6 +1,6 @@
 """Fitting extractors and encoders on a shop's own catalogue: `vitrine train`.
 
-    pictures -> (batches, views) -> task (network, measure, clip) -> loop -> model folder
+pictures -> (batches, views) -> task (network, measure, clip) -> loop -> model folder
 """
 
 from services.encoder.fit.plan import METHODS, Plan

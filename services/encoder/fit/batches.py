@@ -1,4 +1,4 @@
-"""Which pictures a step sees: drawn anew from the seed and the step alone, so that no state has to be kept."""
+"""Which pictures a step sees: drawn from the seed and the step alone, so that no state has to be kept."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from services.encoder.base import Measure, Vectors
 from services.encoder.fit.views import Bytes, as_bytes, generator_of, labelled_views
 from services.errors import InvalidInput
 
-#: More pictures no longer change which weights are best, and each is compared with each.
-_MOST = 2000
+#: More pictures than these no longer change which weights are best, and each is compared with each.
+MOST = 2000
 #: A rank among fewer says nothing.
 _LEAST = 4
 
@@ -30,8 +30,8 @@ class Judge:
 
     def __init__(self, pixels: Bytes, labels: Sequence[str] | None, seed: int) -> None:
         #: Of the validation products, uint8 [n, s, s, 3].
-        self.pixels: Bytes = np.array(pixels[:_MOST])
-        self._labels = np.array(labels[:_MOST]) if labels is not None else None
+        self.pixels: Bytes = pixels
+        self._labels = np.array(labels) if labels is not None else None
         pairs = len(self.pixels) if labels is None else _pairs(self._labels)
         if len(self.pixels) < _LEAST or not pairs:
             raise InvalidInput(
@@ -48,9 +48,7 @@ class Judge:
 
     def __call__(self, embed: Embed, measure: Measure) -> float:
         """0..1, higher is better."""
-        return self.of_vectors(
-            embed(self.pixels), None if self.views is None else embed(self.views), measure
-        )
+        return self.of_vectors(embed(self.pixels), None if self.views is None else embed(self.views), measure)
 
     def of_vectors(self, vectors: Vectors, views: Vectors | None, measure: Measure) -> float:
         """As a call, of the vectors [n, d] of `pixels` and those of `views`."""
@@ -69,7 +67,9 @@ def similarities(queries: Vectors, found: Vectors, measure: Measure) -> npt.NDAr
     """[q, n], higher is nearer; for cosine the vectors may have any length."""
     if measure == "euclid":
         products = queries @ found.T
-        squares: npt.NDArray[np.float32] = 2 * products - (found**2).sum(axis=1) - (queries**2).sum(axis=1)[:, None]
+        squares: npt.NDArray[np.float32] = (
+            2 * products - (found**2).sum(axis=1) - (queries**2).sum(axis=1)[:, None]
+        )
         return squares
     if measure == "cosine":
         queries, found = _unit(queries), _unit(found)

@@ -70,7 +70,7 @@ def learn(task: Task, plan: Plan, checkpoint: Path, run: str, console: Console) 
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("", total=1.0, completed=state.done(plan))
+        bar = progress.add_task("", total=1.0)
         _steps(task, plan, state, checkpoint, run, progress, bar)
     task.model.load_state_dict(state.best)
     task.model.eval()

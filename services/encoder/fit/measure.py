@@ -145,7 +145,8 @@ def _principal_axes(vectors: Tensor, dim: int) -> Tensor:
     covariance = centred.T @ centred / len(vectors)
     axes = torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :dim].T
     factor = (_SPREAD / (2 * covariance.trace().clamp(min=1e-12))).sqrt()
-    return (axes * factor).float()
+    scaled: Tensor = axes * factor
+    return scaled.float()
 
 
 def _absolute(name: str) -> str:

@@ -50,7 +50,7 @@ class _NetworkTask(Task):
         plan = lesson.plan
         self._config, self._lesson = start.config, lesson
         self._format = memory_format(plan.trunk.partition(":")[2])
-        self.model = start.network.to(lesson.device, memory_format=self._format)
+        self.model = start.network.to(lesson.device).to(memory_format=self._format)
         self.objective = network_objective(plan.method, lesson.class_count, plan.dim).to(lesson.device)
         self.optimiser = optimiser_of(self.model, self.objective, plan.peak_rate, _DECAY)
         self.scored_by = lesson.judge.scored_by

@@ -54,7 +54,12 @@ class CataloguePictures:
         if self._catalogue.path.is_dir():
             return None
         stat = self._catalogue.path.stat()
-        parts = [str(self._catalogue.path.resolve()), str(self._catalogue.base), stat.st_size, stat.st_mtime_ns]
+        parts = [
+            str(self._catalogue.path.resolve()),
+            str(self._catalogue.base),
+            stat.st_size,
+            stat.st_mtime_ns,
+        ]
         return hashlib.sha256(json.dumps([*parts, sorted(self._where.items())]).encode()).hexdigest()
 
     def __iter__(self) -> Iterator[tuple[Product, Image.Image]]:
@@ -170,5 +175,7 @@ def _tell_skipped(skipped: list[tuple[str, VitrineError]], console: Console) -> 
 
 def held_back(ids: list[str], share: float) -> npt.NDArray[np.bool_]:
     """Which products are for validation: bool [n], by a hash of each id alone, whatever else there is."""
-    drawn = [int.from_bytes(hashlib.sha256(one.encode()).digest()[:8], "big") / 2**64 for one in ids]
+    # Salted, since a catalogue may be a part that was itself chosen by a hash of the ids.
+    digests = [hashlib.sha256(f"vitrine train {one}".encode()).digest() for one in ids]
+    drawn = [int.from_bytes(digest[:8], "big") / 2**64 for digest in digests]
     return np.array(drawn) < share

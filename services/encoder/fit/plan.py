@@ -31,7 +31,7 @@ MINUTES = 10.0
 
 
 class _Usual(NamedTuple):
-    """What a method is run with unless told otherwise; `image_size` None: that of the encoder it starts from."""
+    """What a method is run with unless told otherwise; `image_size` None: its encoder's own."""
 
     image_size: int | None
     batch: int
@@ -53,7 +53,8 @@ class Plan:
 
     label          field whose values are the classes; None: learn without labels
     trunk          `timm:NAME` or `torchvision:NAME`; `pretrained` starts from its library's weights
-    image_size     side of the pictures, pixels; None: as is usual for the method, or the encoder's own
+    image_size     side of the pictures, pixels; None: as is usual for the method. `clip` and `measure` see
+                   pictures as the encoder that they start from does
     dim            width of the vectors
     attention, pooling, hidden    as in `extractors.network.NetworkConfig`
     start          encoder that `clip` and `measure` start from

@@ -17,17 +17,19 @@ from rich.console import Console
 from services.catalogue.product import Product
 from services.encoder.device import pick_device, pick_precision
 from services.encoder.fit.batches import Rows
-from services.encoder.fit.judge import Judge
+from services.encoder.fit.judge import MOST, Judge
 from services.encoder.fit.loop import learn
 from services.encoder.fit.pictures import Pictures, gather, held_back
 from services.encoder.fit.plan import IGNORE_LABELS, NEED_LABELS, VOCABULARIES, Plan
 from services.encoder.fit.task import Lesson, Start
 from services.encoder.fit.words import VocabularyStart, fit_vocabulary
-from services.errors import InvalidInput
+from services.errors import InvalidInput, VitrineError
 from services.settings import Settings
 
 #: Fewer pictures teach nothing.
 LEAST_PICTURES = 16
+#: The checkpoint, and the plan it is of, in the folder beside the one to write.
+STATE, _PLAN = "state.pt", "plan.json"
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,10 @@ def train(
 ) -> Trained:
     """Fit a method on products and their pictures, and write a folder that `local-dir:FOLDER` loads.
 
-    Pictures are decoded once, into `OUT.checkpoint` beside the folder; so are checkpoints, which the same call
-    goes on from. It is removed at the end. `restart` forgets it first. Raises `InvalidInput`, naming the
-    field, for what cannot be trained or written, and `EncoderUnavailable` if a model or library that the plan
-    names cannot be had.
+    Pictures are decoded once, into `OUT.checkpoint` beside the folder, where checkpoints are kept as well;
+    the same call goes on from them. That folder is removed at the end; `restart` forgets it first.
+    Raises `InvalidInput`, naming the field, for what cannot be trained or written, and `EncoderUnavailable`
+    if a model or library that the plan names cannot be had.
     """
     console = console or Console(quiet=True)
     out = out.expanduser().absolute()
@@ -66,22 +68,36 @@ def train(
     if restart:
         shutil.rmtree(folder, ignore_errors=True)
     _check_same(folder, plan)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan.seed)
-        start = VocabularyStart(plan) if plan.method in VOCABULARIES else start_of(plan, settings)
-        _begin(folder, plan)
-        pictures = gather(products, folder, start.side, plan.label, console)
-        lesson = _lesson(plan, pictures, folder, settings, console)
-        if isinstance(start, VocabularyStart):
-            began = time.monotonic()
-            score, parameters = fit_vocabulary(start, lesson, out, settings)
-            trained = Trained(
-                out, time.monotonic() - began, 0, score, lesson.judge.scored_by, parameters
-            )
-        else:
-            trained = _stepwise(start, lesson, out)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(plan.seed)
+            trained = _trained(products, plan, out, folder, settings, console)
+    except VitrineError:
+        # What is refused before there is a checkpoint leaves nothing behind.
+        if not (folder / STATE).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     shutil.rmtree(folder, ignore_errors=True)
     return trained
+
+
+def _trained(
+    products: Iterable[tuple[Product, Image.Image]],
+    plan: Plan,
+    out: Path,
+    folder: Path,
+    settings: Settings,
+    console: Console,
+) -> Trained:
+    start = VocabularyStart(plan) if plan.method in VOCABULARIES else start_of(plan, settings)
+    _begin(folder, plan)
+    pictures = gather(products, folder, start.side, plan.label, console)
+    lesson = _lesson(plan, pictures, folder, settings, console)
+    if not isinstance(start, VocabularyStart):
+        return _stepwise(start, lesson, out)
+    began = time.monotonic()
+    score, parameters = fit_vocabulary(start, lesson, out, settings)
+    return Trained(out, time.monotonic() - began, 0, score, lesson.judge.scored_by, parameters)
 
 
 def start_of(plan: Plan, settings: Settings) -> Start:
@@ -102,7 +118,7 @@ def start_of(plan: Plan, settings: Settings) -> Start:
 def _stepwise(start: Start, lesson: Lesson, out: Path) -> Trained:
     plan, task = lesson.plan, start.begin(lesson)
     run = json.dumps([plan.as_dict(), lesson.pictures.digest], sort_keys=True)
-    state = learn(task, plan, lesson.folder / "state.pt", run, lesson.console)
+    state = learn(task, plan, lesson.folder / STATE, run, lesson.console)
     training = {
         "plan": plan.as_dict(),
         "pictures": len(lesson.rows),
@@ -119,15 +135,13 @@ def _stepwise(start: Start, lesson: Lesson, out: Path) -> Trained:
     return Trained(out, state.seconds, state.step, state.best_score, task.scored_by, parameters)
 
 
-def _lesson(
-    plan: Plan, pictures: Pictures, folder: Path, settings: Settings, console: Console
-) -> Lesson:
+def _lesson(plan: Plan, pictures: Pictures, folder: Path, settings: Settings, console: Console) -> Lesson:
     """Split the products, and find the classes in them. Raises `InvalidInput` for too few of anything."""
     labelled = np.array([label is not None for label in pictures.labels], dtype=bool)
     if plan.label is not None and not labelled.any() and plan.method != "clip":
         if plan.method in NEED_LABELS:
             raise InvalidInput(
-                f"No product with a usable picture has a {plan.label}, and {plan.method!r} learns from labels.",
+                f"No product with a usable picture has a {plan.label}, from which {plan.method!r} learns.",
                 mend="Name the field that holds them (--label FIELD), or use simclr, siamese or triplet.",
                 field="label",
             )
@@ -153,6 +167,8 @@ def _lesson(
             field="catalogue",
         )
     kept = np.flatnonzero(held & (labelled if judged_by_label else usable))
+    # Evenly, since catalogues are often sorted by category.
+    kept = kept[:: max(1, -(-len(kept) // MOST))]
     labels = [str(pictures.labels[row]) for row in kept] if judged_by_label else None
     device = pick_device(settings.device)
     return Lesson(
@@ -175,7 +191,7 @@ def _classes(plan: Plan, pictures: Pictures, rows: Rows) -> torch.Tensor:
     names, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if (counts > 1).sum() < 2:
         raise InvalidInput(
-            f"Of the field {plan.label} only {int((counts > 1).sum())} of {len(names)} values occur more than "
+            f"Only {int((counts > 1).sum())} of the {len(names)} values of {plan.label} occur more than "
             "once, and it takes two to tell apart.",
             mend="Name another field (--label FIELD), or train without labels (--no-label).",
             field="label",
@@ -194,8 +210,12 @@ def _check_out(out: Path) -> None:
 
 def _check_same(folder: Path, plan: Plan) -> None:
     """Refuse a checkpoint of other options before any work is done."""
-    file = folder / "plan.json"
-    if file.is_file() and json.loads(file.read_text(encoding="utf-8")) != plan.as_dict():
+    file = folder / _PLAN
+    if (
+        (folder / STATE).is_file()
+        and file.is_file()
+        and json.loads(file.read_text(encoding="utf-8")) != plan.as_dict()
+    ):
         raise InvalidInput(
             f"{str(folder)!r} holds the checkpoint of a run with other options.",
             mend="Run that command again to go on from it, or start anew with --restart.",
@@ -206,7 +226,7 @@ def _check_same(folder: Path, plan: Plan) -> None:
 def _begin(folder: Path, plan: Plan) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "plan.json").write_text(json.dumps(plan.as_dict()), encoding="utf-8")
+        (folder / _PLAN).write_text(json.dumps(plan.as_dict()), encoding="utf-8")
     except OSError as error:
         raise InvalidInput(
             f"{str(folder)!r} cannot be written: {error.strerror or error}.",

@@ -40,7 +40,7 @@ class Lesson:
     console: Console
 
     def arithmetic(self) -> torch.autocast:
-        """Mixed precision on a GPU that has it. On a CPU training stays exact, so that runs can be repeated."""
+        """Mixed precision on a GPU that has it; on a CPU training stays exact, so that it can be repeated."""
         mixed = self.device.type == "cuda" and self.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=mixed)
 

@@ -27,12 +27,12 @@ def generator_of(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
 
-def labelled_views(pixels: Bytes, size: int, generator: torch.Generator) -> Tensor:
+def labelled_views(pixels: Bytes, size: int, generator: torch.Generator, *, strength: float = 1.0) -> Tensor:
     """One view of each picture, whose label it keeps: crop, turn, mirror, light, blur, erasing.
 
-    uint8 [n, s, s, 3] -> float32 [n, 3, size, size] in -1..1.
+    uint8 [n, s, s, 3] -> float32 [n, 3, size, size] in -1..1. `strength` 0..1 is how far and how often.
     """
-    return augment(pixels, size, generator)
+    return augment(pixels, size, generator, strength=strength)
 
 
 def far_views(pixels: Bytes, size: int, generator: torch.Generator) -> Tensor:
@@ -55,7 +55,9 @@ def _crop(pixels: Bytes, generator: torch.Generator) -> Bytes:
         crop = round(side * (_CLOSEST + (1 - _CLOSEST) * share))
         top, left = round(down * (side - crop)), round(right * (side - crop))
         part = images[row : row + 1, :, top : top + crop, left : left + crop].float()
-        out[row] = functional.interpolate(part, (side, side), mode="bilinear")[0].round().byte().permute(1, 2, 0)
+        out[row] = (
+            functional.interpolate(part, (side, side), mode="bilinear")[0].round().byte().permute(1, 2, 0)
+        )
     return out.numpy()
 
 
