@@ -22,8 +22,9 @@ from services.encoder.fit.plan import Plan
 from services.encoder.fit.task import Task
 from services.errors import InvalidInput
 
-#: Times the validation products are looked at, and how often in a row to no avail before training stops.
-LOOKS, PATIENCE = 20, 8
+#: Times the validation products are looked at; how often in a row to no avail before training stops, and the
+#: share of the run it goes on for in any case: at first many methods get worse before they get better.
+LOOKS, PATIENCE, _LEAST = 20, 8, 0.5
 #: Share of the run in which the learning rate rises.
 _WARM_UP = 0.05
 #: Longest gradient of a step.
@@ -81,7 +82,7 @@ def _steps(
     task: Task, plan: Plan, state: Progressed, checkpoint: Path, run: str, progress: Progress, bar: TaskID
 ) -> None:
     smooth, rate, saved, cost = math.nan, math.nan, time.monotonic(), 0.0
-    while (done := state.done(plan)) < 1 and state.since < PATIENCE:
+    while (done := state.done(plan)) < (1 if state.since < PATIENCE else _LEAST):
         started = time.monotonic()
         loss = _step(task, plan, state.step, done)
         state.step += 1
