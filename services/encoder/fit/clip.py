@@ -32,8 +32,6 @@ from services.errors import EncoderUnavailable, InvalidInput
 #: Pictures are kept this much larger than the tower sees them, so that crops stay sharp.
 _ROOM = 1.25
 _DECAY = 0.05
-#: How far pictures are changed: trained towers have seen much already.
-_STRENGTH = 0.6
 #: CLIP's own bound on its scale (Radford et al. 2021).
 _MOST_SCALE = 4.6052
 
@@ -95,7 +93,7 @@ class _ClipTask(Task):
         places = in_turn(len(lesson.rows), lesson.plan.batch_size, lesson.plan.seed, step)
         pixels = np.array(lesson.pictures.pixels[lesson.rows[places]])
         generator = generator_of(lesson.plan.seed, step + 1)
-        views = labelled_views(pixels, self._size, generator, strength=_STRENGTH)
+        views = labelled_views(pixels, self._size, generator)
         # A title of several pictures of the batch stands there once, and is right for all of them.
         asked, which = torch.unique(self._codes[torch.from_numpy(places)], return_inverse=True)
         match = (torch.arange(len(asked))[:, None] == which[None, :]).to(lesson.device)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.encoder.base import Measure, Vectors
-from services.encoder.fit.views import Bytes, as_bytes, generator_of, labelled_views
+from services.encoder.fit.views import Bytes, as_bytes, far_views, generator_of
 from services.errors import InvalidInput
 
 #: More pictures than these no longer change which weights are best, and each is compared with each.
@@ -44,7 +44,7 @@ class Judge:
         #: An augmented view of each picture, where there are no labels.
         self.views: Bytes | None = None
         if labels is None:
-            self.views = as_bytes(labelled_views(self.pixels, pixels.shape[1], generator_of(seed, 0)))
+            self.views = as_bytes(far_views(self.pixels, pixels.shape[1], generator_of(seed, 0)))
 
     def __call__(self, embed: Embed, measure: Measure) -> float:
         """0..1, higher is better."""

@@ -16,8 +16,10 @@ Bytes = npt.NDArray[np.uint8]
 
 #: Least side of a crop that stands for its photo, as a share of the photo's.
 _CLOSEST = 0.55
-#: How often the colours of a view are changed, and how often they go altogether (SimCLR's own shares).
-_RECOLOURED, _GREYED = 0.8, 0.2
+#: How often the colours of a view are changed, and how often they go altogether.
+_RECOLOURED, _GREYED = 0.8, 0.1
+#: Most that hues turn, radians: products do differ by colour.
+_HUE = 0.1 * math.pi
 _GREY = torch.tensor([0.299, 0.587, 0.114])
 
 
@@ -27,10 +29,11 @@ def generator_of(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
 
-def labelled_views(pixels: Bytes, size: int, generator: torch.Generator, *, strength: float = 1.0) -> Tensor:
+def labelled_views(pixels: Bytes, size: int, generator: torch.Generator, *, strength: float = 0.5) -> Tensor:
     """One view of each picture, whose label it keeps: crop, turn, mirror, light, blur, erasing.
 
-    uint8 [n, s, s, 3] -> float32 [n, 3, size, size] in -1..1. `strength` 0..1 is how far and how often.
+    uint8 [n, s, s, 3] -> float32 [n, 3, size, size] in -1..1. `strength` 0..1 is how far and how often;
+    a run of minutes sees each picture a few times only, and learns more with less.
     """
     return augment(pixels, size, generator, strength=strength)
 
@@ -42,7 +45,7 @@ def far_views(pixels: Bytes, size: int, generator: torch.Generator) -> Tensor:
 
     uint8 [n, s, s, 3] -> float32 [n, 3, size, size] in -1..1.
     """
-    return _recolour(augment(_crop(pixels, generator), size, generator), generator)
+    return _recolour(labelled_views(_crop(pixels, generator), size, generator), generator)
 
 
 def _crop(pixels: Bytes, generator: torch.Generator) -> Bytes:
@@ -64,8 +67,8 @@ def _crop(pixels: Bytes, generator: torch.Generator) -> Bytes:
 def _recolour(images: Tensor, generator: torch.Generator) -> Tensor:
     """Turn the hue, by a rotation about the grey axis, and change the saturation, of most pictures."""
     n = len(images)
-    angle = (torch.rand(n, generator=generator) - 0.5) * 2 * 0.2 * math.pi
-    saturation = 0.4 + 1.2 * torch.rand(n, generator=generator)
+    angle = (torch.rand(n, generator=generator) - 0.5) * 2 * _HUE
+    saturation = 0.5 + torch.rand(n, generator=generator)
     kind = torch.rand(n, generator=generator)
     changed = kind < _RECOLOURED
     angle, saturation = torch.where(changed, angle, 0.0), torch.where(changed, saturation, 1.0)
