@@ -22,7 +22,9 @@ from services.settings import Settings, get_settings
 from vitrine.duplicates import duplicates
 from vitrine.encoders import encoder_app
 from vitrine.fusion import fusion_app
+from vitrine.options import assignments
 from vitrine.snapshots import migrate, snapshot_app
+from vitrine.train import train
 
 app = typer.Typer(
     help="Search a shop by words, by pictures, or by both. Start with: vitrine demo",
@@ -67,6 +69,7 @@ app.command()(index)
 app.command()(serve)
 app.command()(search)
 app.command()(duplicates)
+app.command()(train)
 app.command()(migrate)
 app.add_typer(snapshot_app, name="snapshot")
 
@@ -105,7 +108,7 @@ def evaluate(
     if titles not in ("none", "half", "all"):
         raise InvalidInput(f"--titles {titles} is not known.", mend="Use none, half or all.", field="titles")
     settings = get_settings()
-    wanted = dict(_assignment(text) for text in where or [])
+    wanted = assignments("--where", where)
     if catalogue is None:
         sample = find_sample(settings.sample_catalogue, settings.data_dir / "demo", 1200, quiet=as_json)
         catalogue, images, attribute = sample.catalogue, sample.images, attribute or "family"
@@ -128,15 +131,6 @@ def evaluate(
     else:
         for table in tables(results):
             Console().print(table)
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise InvalidInput(
-            f"--where {text} is not FIELD=VALUE.", mend="Write e.g. split=test.", field="where"
-        )
-    return name, value
 
 
 app.add_typer(encoder_app, name="encoder")

@@ -68,25 +68,13 @@ class _Chosen:
         kept = 0
         for row in self.catalogue:
             if row.product is None or any(
-                _value(row.product, field) != value for field, value in (self.plan.where or {}).items()
+                row.product.text_of(field) != value for field, value in (self.plan.where or {}).items()
             ):
                 continue
             kept += 1
             titled = self.plan.titles == "all" or (self.plan.titles == "half" and kept % 2 == 0)
             product = row.product if titled else row.product.model_copy(update={"title": ""})
             yield Row(row.number, product=product, raw_id=row.raw_id)
-
-
-def _value(product: Product, field: str) -> str | None:
-    """A field of the product, or an attribute of that name, as text."""
-    value = (
-        getattr(product, field, None)
-        if field in type(product).model_fields
-        else product.attributes.get(field)
-    )
-    if value is None or value == "":
-        return None
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def measure(
@@ -137,9 +125,9 @@ def _labelled(store: VectorStore, plan: Plan) -> Mapping[str, Facts]:
         points, cursor = store.scroll(limit=1000, cursor=cursor)
         for point in points:
             product = Product.from_payload(point.payload)
-            if label := _value(product, plan.label):
+            if label := product.text_of(plan.label):
                 found[point.id] = {plan.label: label}
-                if plan.attribute and (attribute := _value(product, plan.attribute)):
+                if plan.attribute and (attribute := product.text_of(plan.attribute)):
                     found[point.id][plan.attribute] = attribute
         if cursor is None:
             return found

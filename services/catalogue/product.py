@@ -58,6 +58,13 @@ class Product(BaseModel):
             "title": self.title,
         }
 
+    def text_of(self, field: str) -> str | None:
+        """A field, or else the attribute of that name, as text; None where it is missing or empty."""
+        value = getattr(self, field) if field in type(self).model_fields else self.attributes.get(field)
+        if value is None or value == "":
+            return None
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
     @classmethod
     def from_payload(cls, payload: dict[str, Any]) -> Product:
         """The record of a stored payload; keys that start with `_` are the store's own and left out."""

@@ -114,7 +114,55 @@ def load_pretrained(name: str, model: str, weights: str | None, settings: Settin
     return _build(name, _from_names(name, model, weights), settings)
 
 
+@dataclass(frozen=True)
+class Trainable:
+    """A model as its weights were trained, before anything is folded, to be trained further; `config` is the
+    `open_clip_config.json` that builds it, `folder` where it was read from, if it was a folder."""
+
+    model: Any
+    tokenizer: Any
+    config: dict[str, Any]
+    folder: Path | None
+
+
+def load_trainable(name: str, kind: str, place: str, weights: str | None) -> Trainable:
+    """The model that a name taken apart (`registry.parse_name`) stands for, float32 on the CPU.
+
+    Its pictures are squeezed to a square from then on, whatever was done to them before. Raises
+    `EncoderUnavailable` for one that cannot be had, or is none of open_clip.
+    """
+    if kind == "folder":
+        source = _from_folder(name, Path(place).expanduser())
+    elif kind == "hub":
+        source = _from_hub(name, place)
+    elif kind == "openclip":
+        source = _from_names(name, place, weights)
+    else:
+        raise EncoderUnavailable(
+            f"{name!r} is no model of open_clip, which alone can be trained further.",
+            mend="Use vitrine-compact, MODEL/PRETRAINED of open_clip, or a folder or hub model saved by it.",
+            field="start",
+        )
+    model, _, tokenizer = _made(name, source)
+    prefix, _, path = source.model.partition(":")
+    folder = Path(path) if prefix == "local-dir" else None
+    if folder is not None:
+        architecture = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["model_cfg"]
+    else:
+        architecture = dict(open_clip.get_model_config(source.model))
+        if source.options.get("force_quick_gelu"):
+            architecture["quick_gelu"] = True
+    seen = model.visual.preprocess_cfg
+    preprocess = {key: seen[key] for key in ("mean", "std", "interpolation")} | {"resize_mode": "squash"}
+    return Trainable(model, tokenizer, {"model_cfg": architecture, "preprocess_cfg": preprocess}, folder)
+
+
 def _build(name: str, source: _Source, settings: Settings) -> OpenClipEncoder:
+    return OpenClipEncoder(name, *_made(name, source), settings)
+
+
+def _made(name: str, source: _Source) -> tuple[Any, Any, Any]:
+    """The model, its preprocessing and its tokenizer."""
     try:
         model, preprocess = open_clip.create_model_from_pretrained(
             source.model, precision="fp32", device="cpu", weights_only=True, **source.options
@@ -125,7 +173,7 @@ def _build(name: str, source: _Source, settings: Settings) -> OpenClipEncoder:
         tokenizer = source.tokenizer()
     except Exception as error:
         raise unusable_tokenizer(name, error) from None
-    return OpenClipEncoder(name, model, preprocess, tokenizer, settings)
+    return model, preprocess, tokenizer
 
 
 # Where the files come from

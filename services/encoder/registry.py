@@ -125,7 +125,13 @@ def _load_extractor(name: str, folder: Path, settings: Settings) -> TorchEncoder
     """The extractor of a model folder, whatever fitted or trained it."""
     from services.encoder.extractors.folder import read_description
 
-    if read_description(folder)["method"] in ("bow", "vlad"):
+    description = read_description(folder)
+    if description["method"] == "measure":
+        from services.encoder.extractors.learned_measure import LearnedMeasure, base_name
+
+        base = load_encoder(settings.model_copy(update={"encoder": base_name(name, description)}))
+        return LearnedMeasure(name, folder, base, settings)
+    if description["method"] in ("bow", "vlad"):
         from services.encoder.extractors.words import WordsEncoder
 
         return WordsEncoder(name, folder, settings)

@@ -141,12 +141,12 @@ class AttentionPool(nn.Module):
         return (found * self.weights(found).unsqueeze(1)).sum((2, 3))
 
 
-def build(config: NetworkConfig) -> Network:
-    """The network with fresh weights, float32, in training mode.
+def build(config: NetworkConfig, trunk: nn.Sequential | None = None) -> Network:
+    """The network with fresh weights, float32, in training mode; `trunk` may bring weights of its own.
 
     Raises `InvalidInput` (field trunk) for a trunk that is not known or gives no map of features.
     """
-    trunk = make_trunk(config.trunk)
+    trunk = trunk or make_trunk(config.trunk)
     channels = channels_of(trunk, config.trunk, config.image_size)
     if config.attention != "none":
         trunk = attentive(trunk, config.attention)

@@ -85,7 +85,8 @@ def load_timm(name: str, model: str, settings: Settings) -> PretrainedEncoder:
     except EncoderUnavailable as error:
         # Its own mends are for dual encoders.
         error.mend = (
-            "Connect to the network, point HF_ENDPOINT to a mirror, or use hog, which needs no weights."
+            "Connect to the network, point HF_ENDPOINT to a mirror, use hog, which needs no weights, or "
+            "train a network on your own catalogue: vitrine train."
         )
         raise
     file = next((folder / weights for weights in _WEIGHTS if (folder / weights).is_file()), None)
@@ -131,6 +132,19 @@ def load_torchvision(name: str, model: str, weights: str | None, settings: Setti
         side,
         f"torchvision {chosen.name}",
     )
+
+
+def pretrained_trunk(trunk: str, settings: Settings) -> nn.Sequential:
+    """The stages of `timm:NAME` or `torchvision:NAME` with published weights, ready to be trained further.
+
+    Raises `EncoderUnavailable` for one that is not known, has no weights, or cannot be fetched.
+    """
+    library, _, model = trunk.partition(":")
+    if library == "timm":
+        encoder = load_timm(trunk, model, settings)
+    else:
+        encoder = load_torchvision(trunk, model, None, settings)
+    return encoder._model.trunk.cpu().requires_grad_(True).train()
 
 
 def _built(
