@@ -19,6 +19,7 @@ from searcher.cli import run as run_service
 from searcher.cli import search, serve
 from services.errors import InvalidInput, VitrineError
 from services.settings import Settings, get_settings
+from vitrine.compare.command import compare
 from vitrine.duplicates import duplicates
 from vitrine.encoders import encoder_app
 from vitrine.fusion import fusion_app
@@ -69,6 +70,7 @@ app.command()(index)
 app.command()(serve)
 app.command()(search)
 app.command()(duplicates)
+app.command()(compare)
 app.command()(train)
 app.command()(migrate)
 app.add_typer(snapshot_app, name="snapshot")

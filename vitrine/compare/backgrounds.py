@@ -48,9 +48,7 @@ def mask_of(picture: Image.Image) -> npt.NDArray[np.uint8] | None:
     frame = (margin, margin, SIDE - 2 * margin, SIDE - 2 * margin)
     cv2.setRNGSeed(0)
     try:
-        cv2.grabCut(
-            pixels, mask, frame, np.zeros((1, 65)), np.zeros((1, 65)), _ROUNDS, cv2.GC_INIT_WITH_RECT
-        )
+        cv2.grabCut(pixels, mask, frame, np.zeros((1, 65)), np.zeros((1, 65)), _ROUNDS, cv2.GC_INIT_WITH_RECT)
     except cv2.error:  # a picture of one colour
         return None
     product = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
@@ -62,7 +60,8 @@ def mask_of(picture: Image.Image) -> npt.NDArray[np.uint8] | None:
     filled = (labels == largest).astype(np.uint8)
     if not _LEAST <= filled.mean() <= _MOST:
         return None
-    return filled * np.uint8(255)
+    found: npt.NDArray[np.uint8] = filled * np.uint8(255)
+    return found
 
 
 def _square(picture: Image.Image) -> npt.NDArray[np.uint8]:

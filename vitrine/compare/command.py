@@ -56,7 +56,9 @@ def compare(
         sample = find_sample(settings.sample_catalogue, settings.data_dir / "demo", 1200, quiet=as_json)
         catalogue, images = sample.catalogue, sample.images
     split = split_catalogue(open_catalogue(catalogue, images=images), settings, label, most, console)
-    console.print(f"{len(split.train)} products to train on, {len(split.test)} to search, divided {split.by}.")
+    console.print(
+        f"{len(split.train)} products to train on, {len(split.test)} to search, divided {split.by}."
+    )
     try:
         found = run(methods, split, label, minutes, out, settings, console)
     except KeyboardInterrupt:
@@ -85,14 +87,19 @@ def run(
     settings: Settings,
     console: Console,
 ) -> list[Any]:
-    """Figures of each method, measured now or kept from before; a method that fails has a sentence instead."""
+    """Figures of each method, measured now or kept from before; one that fails has a sentence instead."""
     from vitrine.compare.ladder import made
     from vitrine.compare.measure import Figures, measure
 
     (out / "methods").mkdir(parents=True, exist_ok=True)
     found = []
     for number, one in enumerate(methods):
-        asked = [str(one.encoder), one.plan.as_dict() if one.plan else None, label, minutes if one.plan else 0]
+        asked = [
+            str(one.encoder),
+            one.plan.as_dict() if one.plan else None,
+            label,
+            minutes if one.plan else 0,
+        ]
         key = hashlib.sha256(json.dumps([asked, split.fingerprint], sort_keys=True).encode()).hexdigest()[:16]
         kept = out / "methods" / f"{hashlib.sha256(one.name.encode()).hexdigest()[:8]}-{key}.json"
         if kept.exists():
@@ -121,7 +128,9 @@ def table(found: Sequence[Any]) -> Table:
     from vitrine.compare.report import COLUMNS, cells, changes, robustness_cells
 
     short = [name.replace("turned by ", "").replace("new ", "") for name in changes()]
-    shown = Table(box=box.SIMPLE, caption="From 15° on: what is left of the mAP when the photo asked with is changed.")
+    shown = Table(
+        box=box.SIMPLE, caption="From 15° on: what is left of the mAP when the photo asked with is changed."
+    )
     for name in (*COLUMNS, *short):
         shown.add_column(name, justify="left" if name == "method" else "right")
     for one in found:

@@ -18,8 +18,8 @@ from vitrine.compare.split import Item, pairs
 
 @dataclass(frozen=True)
 class Method:
-    """`encoder` is a name as in VITRINE_ENCODER, loaded as it is; else `plan` is trained. `paper` is where the
-    method comes from."""
+    """`encoder` is a name as in VITRINE_ENCODER, loaded as it is; else `plan` is trained. `paper` is where
+    the method comes from."""
 
     name: str
     family: str
@@ -79,7 +79,10 @@ LADDER: tuple[Method, ...] = (
         "hog-mahalanobis", METRIC, "learned linear measure over hog", "Weinberger and Saul 2009",
         method="measure", start="hog", learn="mahalanobis",
     ),
-    Method("vitrine-compact", SHARED, "CLIP, ours, as shipped", "Radford et al. 2021", encoder="vitrine-compact"),
+    Method(
+        "vitrine-compact", SHARED, "CLIP, ours, as shipped", "Radford et al. 2021",
+        encoder="vitrine-compact",
+    ),
     _trained(
         "compact-mahalanobis", SHARED, "learned linear measure over ours", "Weinberger and Saul 2009",
         method="measure", learn="mahalanobis",

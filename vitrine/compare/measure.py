@@ -1,4 +1,4 @@
-"""What a method is worth: how well photos find photos, what changes of the photo do to that, and what it costs."""
+"""What a method is worth: how well photos find photos, also changed ones, and what it costs."""
 
 from __future__ import annotations
 
@@ -101,7 +101,9 @@ def askable(items: Sequence[Item]) -> list[Item]:
     return [item for item in items if counts[item.label] > 1]
 
 
-def measure(figures: Figures, encoder: Encoder, items: Sequence[Item], settings: Settings, console: Console) -> None:
+def measure(
+    figures: Figures, encoder: Encoder, items: Sequence[Item], settings: Settings, console: Console
+) -> None:
     """Fill in what an encoder is worth on these items: each one's photo searches the others, through the
     store and the engine as in the product."""
     figures.dim, figures.bytes, figures.measure = encoder.dim, 4 * encoder.dim, encoder.measure
@@ -149,7 +151,10 @@ def _ask(figures: Figures, engine: Engine, items: Sequence[Item], console: Conso
         rankings = {
             item.product.id: ranked(item, picture)
             for item, picture in track(
-                list(zip(some, pictures, strict=True)), f"{figures.name}: {what}", console=console, transient=True
+                list(zip(some, pictures, strict=True)),
+                f"{figures.name}: {what}",
+                console=console,
+                transient=True,
             )
         }
         figures.answers |= {one: rankings[one][:SHOWN] for one in rankings if one in kept}
@@ -168,7 +173,10 @@ def _ask(figures: Figures, engine: Engine, items: Sequence[Item], console: Conso
     moved = elsewhere([item.picture for item in some])
     if moved:
         changed = asked([some[row] for row in moved], list(moved.values()), BACKGROUND)
-        figures.changed[BACKGROUND], figures.changed_of[BACKGROUND] = float(np.mean(changed["mAP"])), len(moved)
+        figures.changed[BACKGROUND], figures.changed_of[BACKGROUND] = (
+            float(np.mean(changed["mAP"])),
+            len(moved),
+        )
 
 
 def milliseconds(encoder: Encoder, items: Sequence[Item]) -> float:

@@ -1,4 +1,4 @@
-"""One page of HTML with everything in it: the table, the plots, and the same queries answered by each method."""
+"""One page of HTML with everything in it: tables, plots, and the same queries answered by each method."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def cells(figures: Figures) -> list[str]:
 def robustness_cells(figures: Figures) -> list[str]:
     """mAP of the changed photos as a share of theirs without, under each of `changes`."""
     return [
-        f"{figures.changed[name] / figures.unchanged:.2f}" if name in figures.changed and figures.unchanged else ""
+        f"{figures.changed[name] / figures.unchanged:.2f}"
+        if name in figures.changed and figures.unchanged
+        else ""
         for name in changes()
     ]
 
@@ -97,7 +99,9 @@ def html(all_figures: Sequence[Figures], split: Split, label: str, settings: str
         }
         for query in queries
     ]
-    best = {k: max((one.mean(k) for one in done), default=0) for k in ("mAP", "recall@1", "recall@5", "recall@10")}
+    best = {
+        k: max((one.mean(k) for one in done), default=0) for k in ("mAP", "recall@1", "recall@5", "recall@10")
+    }
     return template.render(
         label=label,
         columns=COLUMNS,
@@ -165,7 +169,12 @@ def plots(done: Sequence[Figures]) -> list[tuple[str, str]]:
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    style = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "path"}
+    style: Any = {
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "svg.fonttype": "path",
+    }
     made: list[tuple[str, str]] = []
 
     def keep(figure: Any, caption: str) -> None:
@@ -190,7 +199,13 @@ def plots(done: Sequence[Figures]) -> list[tuple[str, str]]:
         figure, axis = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
         for one in done:
             axis.scatter(one.milliseconds, one.mean("mAP"), color=_COLOURS.get(one.family, _OTHER), s=46)
-            axis.annotate(one.name, (one.milliseconds, one.mean("mAP")), xytext=(5, 3), textcoords="offset points", fontsize=8)
+            axis.annotate(
+                one.name,
+                (one.milliseconds, one.mean("mAP")),
+                xytext=(5, 3),
+                textcoords="offset points",
+                fontsize=8,
+            )
         axis.set(xlabel="milliseconds a picture, one thread", ylabel="mAP", xscale="log")
         axis.grid(alpha=0.25)
         keep(figure, "What it costs")
@@ -199,7 +214,14 @@ def plots(done: Sequence[Figures]) -> list[tuple[str, str]]:
         figure, axis = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
         for one in done:
             values = [one.changed.get(name, float("nan")) for name in names]
-            axis.plot([one.unchanged, *values], "o-", ms=3, lw=1.2, color=_COLOURS.get(one.family, _OTHER), alpha=0.75)
+            axis.plot(
+                [one.unchanged, *values],
+                "o-",
+                ms=3,
+                lw=1.2,
+                color=_COLOURS.get(one.family, _OTHER),
+                alpha=0.75,
+            )
         axis.set_xticks(range(len(names) + 1), ["as it is", *names], rotation=30, ha="right")
         axis.set(ylabel="mAP")
         axis.grid(alpha=0.25)

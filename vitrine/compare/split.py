@@ -110,7 +110,9 @@ def _held_back(items: Sequence[Item]) -> tuple[list[bool], str]:
         held = [shipped.get(item.product.id) == TEST for item in items]
         return held, "as the shipped encoder was trained"
     size = (_THUMBNAIL, _THUMBNAIL)
-    thumbnails = [np.asarray(item.picture.convert("RGB").resize(size, Image.Resampling.BOX)) for item in items]
+    thumbnails = [
+        np.asarray(item.picture.convert("RGB").resize(size, Image.Resampling.BOX)) for item in items
+    ]
     first = near_duplicates(np.stack(thumbnails)) if items else np.empty(0, dtype=np.intp)
     held = [_hash(items[int(group)].product.id) < TEST_SHARE for group in first]
     return held, "by id, near-duplicates on one side"

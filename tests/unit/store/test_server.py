@@ -277,7 +277,9 @@ def test_what_is_sent_survives_the_clients_conversion_to_grpc() -> None:
     assert GrpcToRest.convert_payload(request.metadata) == metadata
 
     for distance in DISTANCES:
-        for vector in server_models.vectors_config(replace(META, distance=distance, patches=True)).values():
+        for vector in server_models.vectors_config(
+            replace(META, distance=distance, patches=True), PROFILES["accurate"]
+        ).values():
             assert GrpcToRest.convert_vector_params(RestToGrpc.convert_vector_params(vector)) == vector
 
     for index in server_models.payload_indexes().values():
