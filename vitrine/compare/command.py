@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,7 +74,8 @@ def compare(
     elif as_markdown:
         typer.echo(markdown(found, split, label))
     else:
-        Console().print(table(found))
+        for table in tables(found):
+            Console().print(table)
     console.print(f"The report is {out / 'report.html'}.")
 
 
@@ -124,18 +125,22 @@ def run(
     return found
 
 
-def table(found: Sequence[Any]) -> Table:
+def tables(found: Sequence[Any]) -> Iterator[Table]:
+    """What each method finds and costs, and what changes of the photo leave of that."""
     from vitrine.compare.report import COLUMNS, cells, changes, robustness_cells
 
-    short = [name.replace("turned by ", "").replace("new ", "") for name in changes()]
-    shown = Table(
-        box=box.SIMPLE, caption="From 15° on: what is left of the mAP when the photo asked with is changed."
-    )
-    for name in (*COLUMNS, *short):
-        shown.add_column(name, justify="left" if name == "method" else "right")
-    for one in found:
-        if one.error:
-            shown.add_row(one.name, one.error[:60], style="dim")
-        else:
-            shown.add_row(*cells(one), *robustness_cells(one))
-    return shown
+    def robust(one: Any) -> list[str]:
+        return [one.name, *robustness_cells(one)]
+
+    done = [one for one in found if not one.error]
+    for title, names, row in (
+        ("Photos that search photos", COLUMNS, cells),
+        ("What is left of the mAP when the photo asked with is changed", ("method", *changes()), robust),
+    ):
+        shown = Table(title=title, title_justify="left", box=box.SIMPLE)
+        for name in names:
+            first = name == "method"
+            shown.add_column(name, justify="left" if first else "right", no_wrap=first, overflow="fold")
+        for one in done:
+            shown.add_row(*row(one))
+        yield shown

@@ -207,6 +207,8 @@ def plots(done: Sequence[Figures]) -> list[tuple[str, str]]:
                 fontsize=8,
             )
         axis.set(xlabel="milliseconds a picture, one thread", ylabel="mAP", xscale="log")
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter("{x:g}")
         axis.grid(alpha=0.25)
         keep(figure, "What it costs")
 
