@@ -61,7 +61,7 @@ def test_networks_learn_what_the_labels_tell_apart(
 @pytest.mark.parametrize("method", ["simclr", "siamese", "triplet"])
 def test_networks_learn_without_labels(method: str, untrained: TorchEncoder, tmp_path: Path) -> None:
     trained, encoder = fitted(
-        tmp_path / "out", 240, labelled=False, method=method, label=None, steps=45, batch=64, **SMALL
+        tmp_path / "out", 240, labelled=False, method=method, label=None, steps=60, batch=64, **SMALL
     )
     assert trained.scored_by == "view recall@1"
     assert view_recall(encoder, UNSEEN) > view_recall(untrained, UNSEEN) + 0.08
