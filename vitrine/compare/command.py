@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,6 +42,8 @@ def compare(
     Prints a table and writes report.html and results.json. Methods that are done are kept in the folder: an
     interrupted comparison goes on from there, and --method can be added to.
     """
+    import torch
+
     from services.catalogue.readers import open_catalogue
     from vitrine.compare.ladder import chosen
     from vitrine.compare.report import html, markdown
@@ -64,7 +65,7 @@ def compare(
     except KeyboardInterrupt:
         console.print(f"Stopped. The same command goes on from what is done, in {out}.")
         raise typer.Exit(130) from None
-    made = f"Up to {minutes:g} minutes of training each, on {os.cpu_count()} processor cores."
+    made = f"Up to {minutes:g} minutes of training each, by {torch.get_num_threads()} threads."
     page = html(found, split, label, made)
     (out / "report.html").write_text(page, encoding="utf-8")
     rows = [one.as_dict() for one in found]

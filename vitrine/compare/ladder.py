@@ -29,8 +29,15 @@ class Method:
     plan: Plan | None = None
 
 
-def _trained(name: str, family: str, what: str, paper: str, **plan: object) -> Method:
-    return Method(name, family, what, paper, plan=Plan(**plan))  # type: ignore[arg-type]
+#: Side in pixels of the pictures that networks are trained on from scratch: in minutes, more of them are worth
+#: more than sharper ones.
+_SIDE = 64
+
+
+def _trained(name: str, family: str, what: str, paper: str, method: str, **plan: object) -> Method:
+    networks = {"classes", "siamese", "triplet", "proxy", "simclr"}
+    side = {"image_size": _SIDE} if method in networks else {}
+    return Method(name, family, what, paper, plan=Plan(method=method, **side | plan))  # type: ignore[arg-type]
 
 
 HAND, CNN, METRIC, ATTENTION, SHARED = (
@@ -49,7 +56,7 @@ LADDER: tuple[Method, ...] = (
     ),
     _trained(
         "classes-vgg11", CNN, "VGG-11, cross-entropy", "Simonyan and Zisserman 2015",
-        method="classes", trunk="torchvision:vgg11_bn", image_size=64,
+        method="classes", trunk="torchvision:vgg11_bn",
     ),
     Method(
         "imagenet-resnet18", CNN, "ResNet-18 with weights of ImageNet", "He et al. 2016",
