@@ -29,8 +29,8 @@ class Method:
     plan: Plan | None = None
 
 
-#: Side in pixels of the pictures that networks are trained on from scratch: in minutes, more of them are worth
-#: more than sharper ones.
+#: Side in pixels of the pictures that networks are trained on from scratch: in minutes, more of them are
+#: worth more than sharper ones.
 _SIDE = 64
 
 

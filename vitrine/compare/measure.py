@@ -144,7 +144,9 @@ def _ask(figures: Figures, engine: Engine, items: Sequence[Item], console: Conso
 
     def ranked(item: Item, picture: Image.Image) -> list[str]:
         others = Filter(not_ids=(item.product.id,))
-        answer = engine.search(Query((Part(image=picture),), others, limit=engine.settings.max_window))
+        # By its vectors alone: an attention head there is for some encoders only.
+        query = Query((Part(image=picture),), others, limit=engine.settings.max_window, fusion="attention")
+        answer = engine.search(query)
         return [hit.product.id for hit in answer.hits]
 
     def asked(some: Sequence[Item], pictures: Sequence[Image.Image], what: str) -> dict[str, list[float]]:
