@@ -1,4 +1,4 @@
-"""`vitrine compare` on a small drawn catalogue: figures by hand, failures as rows, resuming, a safe report."""
+"""`vitrine compare` on a drawn catalogue: figures by hand, failures as rows, resuming, a safe report."""
 
 import csv
 import json
@@ -56,7 +56,10 @@ def compact(settings):
 
 
 def test_figures_are_those_of_exact_search_by_hand(settings, compact):
-    test = [*items(24), Item(Product(id="alone", title="", category="odd", image="-"), "odd", picture("red", 99))]
+    test = [
+        *items(24),
+        Item(Product(id="alone", title="", category="odd", image="-"), "odd", picture("red", 99)),
+    ]
     figures = Figures("compact", "f", "w", "p")
     measure(figures, compact, test, settings, CONSOLE)
     vectors = compact.encode_images([item.picture for item in test])
