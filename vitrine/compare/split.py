@@ -106,7 +106,7 @@ def split_catalogue(
 
 
 def value_of(product: Product, field: str) -> str | None:
-    """A field of the product, or an attribute of that name, as text, of tags the first; None if it has none."""
+    """A field of the product, or an attribute of that name, as text, of tags the first; None if missing."""
     if field == "tags":
         return product.tags[0] if product.tags else None
     return product.text_of(field)
