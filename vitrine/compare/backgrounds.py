@@ -21,7 +21,8 @@ def elsewhere(pictures: Sequence[Image.Image], seed: int = 0) -> dict[int, Image
     """Rows of the pictures that could be cut out -> their product on the background of another of them.
 
     Products are told from backgrounds by GrabCut (Rother et al. 2004); a picture for which that looks wrong
-    is left out, and all are if OpenCV is not installed.
+    is left out, and all are if OpenCV is not installed. Pictures keep their size and their own pixels on the
+    product, so that the background alone is what changes.
     """
     masks = {row: mask for row, picture in enumerate(pictures) if (mask := mask_of(picture)) is not None}
     order = np.random.default_rng(seed).permutation(list(masks))
@@ -30,9 +31,10 @@ def elsewhere(pictures: Sequence[Image.Image], seed: int = 0) -> dict[int, Image
     moved = {}
     # A cycle in random order: nobody keeps its own background.
     for row, other in zip(order.tolist(), np.roll(order, 1).tolist(), strict=True):
-        edge = Image.fromarray(masks[row]).filter(ImageFilter.GaussianBlur(1))
-        scene = without_garment(_square(pictures[other]), masks[other])
-        moved[row] = Image.composite(Image.fromarray(_square(pictures[row])), scene, edge)
+        size = pictures[row].size
+        edge = Image.fromarray(masks[row]).filter(ImageFilter.GaussianBlur(1)).resize(size)
+        scene = without_garment(_square(pictures[other]), masks[other]).resize(size)
+        moved[row] = Image.composite(pictures[row].convert("RGB"), scene, edge)
     return dict(sorted(moved.items()))
 
 

@@ -8,13 +8,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from services.errors import VitrineError
+from services.errors import InvalidInput, VitrineError
 from services.settings import Settings, get_settings
+
+log = structlog.get_logger(__name__)
+
+#: Of the figures that are kept; those of another layout are measured again, and nothing is trained anew.
+_LAYOUT = 2
 
 
 def compare(
@@ -32,6 +39,13 @@ def compare(
     encoder: Annotated[
         list[str] | None, typer.Option(help="Encoders to compare as well, as in VITRINE_ENCODER; repeatable.")
     ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="Keep products by a field, e.g. brand=Alder; repeatable.")
+    ] = None,
+    measure: Annotated[
+        str | None,
+        typer.Option(help="Compare all by cosine, euclid or dot. Default: each as it is meant to be."),
+    ] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="Minutes to train each method.")] = 3.0,
     most: Annotated[int, typer.Option(min=20, help="Most products to take.")] = 5000,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
@@ -45,18 +59,34 @@ def compare(
     import torch
 
     from services.catalogue.readers import open_catalogue
+    from services.encoder.extractors.handmade import library
+    from services.measures import MEASURES
     from vitrine.compare.ladder import chosen
-    from vitrine.compare.report import html, markdown
     from vitrine.compare.split import split_catalogue
+    from vitrine.options import assignments
     from vitrine.sample import find_sample
 
     console = Console(stderr=True)
     settings = get_settings()
+    # Asked now: hours of training later is no time to hear of them.
+    for name in ("jinja2", "matplotlib"):
+        library(name, name)
+    from vitrine.compare.report import html, markdown
+
+    if measure is not None:
+        if measure not in MEASURES:
+            raise InvalidInput(
+                f"--measure {measure[:40]} is not known.", mend=f"Use {', '.join(MEASURES)}.", field="measure"
+            )
+        settings = settings.model_copy(update={"measure": measure})
+    wanted = assignments("--where", where)
     methods = chosen(method, encoder or ())
     if catalogue is None:
         sample = find_sample(settings.sample_catalogue, settings.data_dir / "demo", 1200, quiet=as_json)
         catalogue, images = sample.catalogue, sample.images
-    split = split_catalogue(open_catalogue(catalogue, images=images), settings, label, most, console)
+    split = split_catalogue(
+        open_catalogue(catalogue, images=images), settings, label, most, console, where=wanted
+    )
     console.print(
         f"{len(split.train)} products to train on, {len(split.test)} to search, divided {split.by}."
     )
@@ -90,7 +120,7 @@ def run(
     console: Console,
 ) -> list[Any]:
     """Figures of each method, measured now or kept from before; one that fails has a sentence instead."""
-    from vitrine.compare.ladder import made
+    from vitrine.compare.ladder import made, stands_on
     from vitrine.compare.measure import Figures, measure
 
     (out / "methods").mkdir(parents=True, exist_ok=True)
@@ -102,21 +132,26 @@ def run(
             label,
             minutes if one.plan else 0,
         ]
-        key = hashlib.sha256(json.dumps([asked, split.fingerprint], sort_keys=True).encode()).hexdigest()[:16]
-        kept = out / "methods" / f"{hashlib.sha256(one.name.encode()).hexdigest()[:8]}-{key}.json"
-        if kept.exists():
-            found.append(Figures(**json.loads(kept.read_text(encoding="utf-8"))))
-            continue
-        console.print(f"[bold]{number + 1}/{len(methods)}[/bold] {one.name}")
         figures = Figures(one.name, one.family, one.what, one.paper)
         try:
+            if base := stands_on(one, settings):
+                asked.append(base)
+            key = _digest([asked, split.fingerprint])
+            kept = out / "methods" / f"{_digest([one.name, key, settings.measure, _LAYOUT])}.json"
+            if kept.exists():
+                found.append(Figures(**json.loads(kept.read_text(encoding="utf-8"))))
+                continue
+            console.print(f"[bold]{number + 1}/{len(methods)}[/bold] {escape(one.name)}")
             models = out / "models" / key
             models.mkdir(parents=True, exist_ok=True)
             encoder, figures.minutes = made(one, split.train, label, minutes, models, settings, console)
             measure(figures, encoder, split.test, settings, console)
-        except VitrineError as error:
-            # Others go on, and this one is tried again by the next call.
-            figures = Figures(one.name, one.family, one.what, one.paper, error=str(error))
+        except Exception as error:
+            # One of twenty methods, some of them networks of other libraries: whatever ends it, the others go
+            # on, and this one is tried again by the next call.
+            if not isinstance(error, VitrineError):
+                log.warning("compare.failed", method=one.name, exc_info=True)
+            figures = Figures(one.name, one.family, one.what, one.paper, error=_sentence(error))
             console.print(f"  {figures.error}", style="red", markup=False)
         else:
             part = kept.with_suffix(".part")
@@ -126,22 +161,42 @@ def run(
     return found
 
 
+def _digest(what: object) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, VitrineError):
+        return str(error)
+    return f"It ended unexpectedly ({type(error).__name__}: {' '.join(str(error).split())[:200]})."
+
+
 def tables(found: Sequence[Any]) -> Iterator[Table]:
     """What each method finds and costs, and what changes of the photo leave of that."""
-    from vitrine.compare.report import COLUMNS, cells, changes, robustness_cells
+    from vitrine.compare.report import COLUMNS, background_note, cells, changes, robustness_cells
 
     def robust(one: Any) -> list[str]:
         return [one.name, *robustness_cells(one)]
 
     done = [one for one in found if not one.error]
+    failed = [one for one in found if one.error]
     for title, names, row in (
         ("Photos that search photos", COLUMNS, cells),
-        ("What is left of the mAP when the photo asked with is changed", ("method", *changes()), robust),
+        (
+            f"What is left of the mAP when the photo asked with is changed. {background_note(done)}",
+            ("method", *changes()),
+            robust,
+        ),
     ):
         shown = Table(title=title, title_justify="left", box=box.SIMPLE)
         for name in names:
             first = name == "method"
             shown.add_column(name, justify="left" if first else "right", no_wrap=first, overflow="fold")
         for one in done:
-            shown.add_row(*row(one))
+            shown.add_row(*(escape(cell) for cell in row(one)))
+        yield shown
+    if failed:
+        shown = Table("method", "why", title="Not measured", title_justify="left", box=box.SIMPLE)
+        for one in failed:
+            shown.add_row(escape(one.name), escape(one.error), style="red")
         yield shown

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from services.encoder.base import Encoder
+from services.encoder.extractors.folder import is_extractor, read_description
 from services.encoder.fit import Plan, train
 from services.encoder.registry import load_encoder
 from services.errors import InvalidInput
@@ -86,6 +87,10 @@ LADDER: tuple[Method, ...] = (
         "hog-mahalanobis", METRIC, "learned linear measure over hog", "Weinberger and Saul 2009",
         method="measure", start="hog", learn="mahalanobis",
     ),
+    _trained(
+        "hog-network", METRIC, "learned network over hog", "Hadsell et al. 2006",
+        method="measure", start="hog", learn="network",
+    ),
     Method(
         "vitrine-compact", SHARED, "CLIP, ours, as shipped", "Radford et al. 2021",
         encoder="vitrine-compact",
@@ -124,12 +129,33 @@ def made(
 ) -> tuple[Encoder, float]:
     """The encoder of a method, and the minutes it was trained for.
 
-    Trained models are kept in `folder`, and an interrupted run goes on from its checkpoint. Raises whatever
-    loading or training does.
+    Trained models are kept in `folder`: one that is there is not trained again, since training may have ended
+    before what came after it did, and an interrupted run goes on from its checkpoint. Raises whatever loading
+    or training does.
     """
     if method.plan is None:
         return load_encoder(settings.model_copy(update={"encoder": str(method.encoder)})), 0.0
     out = folder / method.name
     plan = replace(method.plan, label=None if method.plan.method == "simclr" else label, minutes=minutes)
-    trained = train(pairs(items), plan, out, settings=settings, console=console)
-    return load_encoder(settings.model_copy(update={"encoder": f"local-dir:{out}"})), trained.seconds / 60
+    took = folder / f"{method.name}.seconds"
+    if is_extractor(out):
+        said = read_description(out).get("training", {}).get("seconds", 0.0)
+        seconds = float(took.read_text()) if took.exists() else float(said)
+    else:
+        seconds = train(pairs(items), plan, out, settings=settings, console=console).seconds
+        took.write_text(f"{seconds:.3f}")
+    return load_encoder(settings.model_copy(update={"encoder": f"local-dir:{out}"})), seconds / 60
+
+
+def stands_on(method: Method, settings: Settings) -> str:
+    """Weights and preprocessing of the encoder that a method is, or starts from; "" if it has none.
+
+    A name such as `local-dir:FOLDER` stays as it is when the model behind it changes. Raises what
+    `load_encoder` does.
+    """
+    started = method.plan is not None and method.plan.method in ("measure", "clip")
+    name = method.plan.start if method.plan is not None and started else method.encoder
+    if name is None:
+        return ""
+    identity = load_encoder(settings.model_copy(update={"encoder": name})).identity
+    return f"{identity.weights}-{identity.preprocess}-{identity.dim}"

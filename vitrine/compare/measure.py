@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageEnhance, ImageFilter
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
+from threadpoolctl import threadpool_limits
 
 from searcher.engine import Engine
 from searcher.evaluate.metrics import interval, score
@@ -51,7 +53,8 @@ _CHUNK = 64
 @dataclass
 class Figures:
     """`values` holds mAP and recall@k for each photo; `changed` the mAP under each change, of as many of the
-    photos as `changed_of` says; `unchanged` that of the same photos as they are. `answers` are ids, best
+    photos as `changed_of` says, and `before` that of the very same photos as they are, since not every photo
+    can be changed in every way; `unchanged` that of all that are changed in some way. `answers` are ids, best
     first, for the photos shown."""
 
     name: str
@@ -61,6 +64,7 @@ class Figures:
     values: dict[str, list[float]] = field(default_factory=dict)
     changed: dict[str, float] = field(default_factory=dict)
     changed_of: dict[str, int] = field(default_factory=dict)
+    before: dict[str, float] = field(default_factory=dict)
     unchanged: float = 0.0
     answers: dict[str, list[str]] = field(default_factory=dict)
     minutes: float = 0.0
@@ -73,6 +77,11 @@ class Figures:
 
     def mean(self, name: str) -> float:
         return float(np.mean(self.values[name]))
+
+    def left(self, change: str) -> float | None:
+        """Share of the mAP that is left under a change; None where that was not measured."""
+        before = self.before.get(change, 0.0)
+        return self.changed[change] / before if before else None
 
     @property
     def spread(self) -> tuple[float, float]:
@@ -106,12 +115,12 @@ def measure(
 ) -> None:
     """Fill in what an encoder is worth on these items: each one's photo searches the others, through the
     store and the engine as in the product."""
-    figures.dim, figures.bytes, figures.measure = encoder.dim, 4 * encoder.dim, encoder.measure
+    figures.dim, figures.bytes = encoder.dim, 4 * encoder.dim
     figures.parameters = int(getattr(encoder, "parameters", 0))
     figures.milliseconds = milliseconds(encoder, items)
     with tempfile.TemporaryDirectory(prefix="vitrine-compare-") as folder:
         changes = {
-            "data_dir": Path(folder), "collection": "compare", "qdrant_url": None, "measure": "auto",
+            "data_dir": Path(folder), "collection": "compare", "qdrant_url": None,
             "max_window": min(max(len(items), 10), 10_000), "late_interaction": False,
         }  # fmt: skip
         own = settings.model_copy(update=changes)
@@ -127,7 +136,8 @@ def measure(
                 store.upsert(make_points(products, vectors, encoder, blank, [None] * len(chunk)))
             store.optimize()
             meta = store.meta()
-            assert meta is not None
+            assert meta is not None  # opened above
+            figures.measure = meta.distance
             meta.calibration = sample_calibration(store, encoder).as_dict()
             store.save_meta(meta)
             _ask(figures, Engine(own, encoder, store), items, console)
@@ -154,7 +164,7 @@ def _ask(figures: Figures, engine: Engine, items: Sequence[Item], console: Conso
             item.product.id: ranked(item, picture)
             for item, picture in track(
                 list(zip(some, pictures, strict=True)),
-                f"{figures.name}: {what}",
+                escape(f"{figures.name}: {what}"),
                 console=console,
                 transient=True,
             )
@@ -168,31 +178,41 @@ def _ask(figures: Figures, engine: Engine, items: Sequence[Item], console: Conso
     kept = set()
     step = max(len(queries) // MOST_CHANGED, 1)
     some = queries[::step][:MOST_CHANGED]
-    figures.unchanged = float(np.mean(figures.values["mAP"][::step][:MOST_CHANGED]))
+    clean = figures.values["mAP"][::step][:MOST_CHANGED]
+    figures.unchanged = float(np.mean(clean))
+
+    def under(name: str, pictures: dict[int, Image.Image]) -> None:
+        changed = asked([some[row] for row in pictures], list(pictures.values()), name)
+        figures.changed[name], figures.changed_of[name] = float(np.mean(changed["mAP"])), len(pictures)
+        figures.before[name] = float(np.mean([clean[row] for row in pictures]))
+
     for name, change in CHANGES.items():
-        changed = asked(some, [change(item.picture) for item in some], name)
-        figures.changed[name], figures.changed_of[name] = float(np.mean(changed["mAP"])), len(some)
-    moved = elsewhere([item.picture for item in some])
-    if moved:
-        changed = asked([some[row] for row in moved], list(moved.values()), BACKGROUND)
-        figures.changed[BACKGROUND], figures.changed_of[BACKGROUND] = (
-            float(np.mean(changed["mAP"])),
-            len(moved),
-        )
+        under(name, {row: change(item.picture) for row, item in enumerate(some)})
+    if moved := elsewhere([item.picture for item in some]):
+        under(BACKGROUND, moved)
 
 
 def milliseconds(encoder: Encoder, items: Sequence[Item]) -> float:
-    """Median time to encode one picture, preprocessing included, by one thread."""
+    """Median time to encode one picture, preprocessing included.
+
+    On the CPU it is processor time over all threads, hence what one core takes, however many there are and
+    whatever else the machine does; limiting threads alone would not reach runtimes that made theirs before.
+    On other devices it is time on the clock.
+    """
+    on_cpu = str(getattr(encoder, "device", "cpu")) == "cpu"
+    clock = time.process_time if on_cpu else time.perf_counter
+    pictures = [item.picture for item in items[:_TIMED]]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        pictures = [item.picture for item in items[:_TIMED]]
-        encoder.encode_images(pictures[:1])
-        took = []
-        for picture in pictures:
-            begun = time.perf_counter()
-            encoder.encode_images([picture])
-            took.append(1000 * (time.perf_counter() - begun))
+        # BLAS and OpenMP threads wait by spinning, which would count as work.
+        with threadpool_limits(1):
+            encoder.encode_images(pictures[:1])
+            took = []
+            for picture in pictures:
+                begun = clock()
+                encoder.encode_images([picture])
+                took.append(1000 * (clock() - begun))
         return float(np.median(took))
     finally:
         torch.set_num_threads(threads)

@@ -43,12 +43,19 @@ def cells(figures: Figures) -> list[str]:
 
 def robustness_cells(figures: Figures) -> list[str]:
     """mAP of the changed photos as a share of theirs without, under each of `changes`."""
-    return [
-        f"{figures.changed[name] / figures.unchanged:.2f}"
-        if name in figures.changed and figures.unchanged
-        else ""
-        for name in changes()
-    ]
+    shares = [figures.left(name) for name in changes()]
+    return ["" if share is None else f"{share:.2f}" for share in shares]
+
+
+def background_note(done: Sequence[Figures]) -> str:
+    """How many photos were put on a new background, in a sentence."""
+    if not done:
+        return ""
+    most = max(max(one.changed_of.values(), default=0) for one in done)
+    count = max(one.changed_of.get(BACKGROUND, 0) for one in done)
+    if not count:
+        return "No photo's product could be cut out, so there is no figure for a new background."
+    return f"On a new background: the {count} of {most} photos whose product could be cut out."
 
 
 def changes() -> list[str]:
@@ -64,13 +71,19 @@ def markdown(all_figures: Sequence[Figures], split: Split, label: str) -> str:
         f"| {' | '.join(('family', *COLUMNS, 'measure'))} |",
         "|---|---|" + "---:|" * (len(COLUMNS) - 1) + "---|",
     ]
-    lines += [f"| {one.family} | {' | '.join(cells(one))} | {one.measure} |" for one in done]
-    lines += ["\nWhat is left of the mAP when the photo that is searched with is changed:\n"]
+    lines += [f"| {one.family} | {' | '.join(_plain(cells(one)))} | {one.measure} |" for one in done]
+    note = background_note(done)
+    lines += [f"\nWhat is left of the mAP when the photo that is searched with is changed. {note}\n"]
     lines += [f"| method | {' | '.join(changes())} |", "|---|" + "---:|" * len(changes())]
-    lines += [f"| {one.name} | {' | '.join(robustness_cells(one))} |" for one in done]
+    lines += [f"| {' | '.join(_plain([one.name, *robustness_cells(one)]))} |" for one in done]
     if failed := [one for one in all_figures if one.error]:
         lines += ["\nNot measured:\n", *(f"- {one.name}: {one.error}" for one in failed)]
     return "\n".join(lines)
+
+
+def _plain(texts: Sequence[str]) -> list[str]:
+    """Texts as cells of a Markdown table."""
+    return [text.replace("|", "\\|").replace("\n", " ") for text in texts]
 
 
 def html(all_figures: Sequence[Figures], split: Split, label: str, settings: str) -> str:
@@ -124,7 +137,7 @@ def html(all_figures: Sequence[Figures], split: Split, label: str, settings: str
             for one in all_figures
         ],
         changes=changes(),
-        of=max((one.changed_of.get(BACKGROUND, 0) for one in done), default=0),
+        note=background_note(done),
         plots=plots(done),
         answered=answered,
         test=len(split.test),
@@ -206,7 +219,7 @@ def plots(done: Sequence[Figures]) -> list[tuple[str, str]]:
                 textcoords="offset points",
                 fontsize=8,
             )
-        axis.set(xlabel="milliseconds a picture, one thread", ylabel="mAP", xscale="log")
+        axis.set(xlabel="milliseconds a picture, one core", ylabel="mAP", xscale="log")
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_formatter("{x:g}")
         axis.grid(alpha=0.25)

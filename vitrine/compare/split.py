@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,15 +59,27 @@ class Split:
 
 
 def split_catalogue(
-    catalogue: Catalogue, settings: Settings, label: str, most: int, console: Console
+    catalogue: Catalogue,
+    settings: Settings,
+    label: str,
+    most: int,
+    console: Console,
+    *,
+    where: Mapping[str, str] | None = None,
 ) -> Split:
     """Open all pictures and divide the products, the same way at every call.
 
     By the field `split` where there is one; the photos that the shipped encoder is measured on as it was
-    trained; else by id, near-duplicate pictures on one side. Of a longer catalogue `most` products are taken,
-    by a hash of their ids. Raises `InvalidInput` for too few products or labels to compare anything.
+    trained; else by id, near-duplicate pictures on one side. `where` keeps the products whose fields have
+    these values; of a longer catalogue `most` products are taken, by a hash of their ids. Raises
+    `InvalidInput` for too few products or labels to compare anything.
     """
-    rows = [row.product for row in catalogue if row.product is not None]
+    rows = [
+        row.product
+        for row in catalogue
+        if row.product is not None
+        and all(value_of(row.product, field) == value for field, value in (where or {}).items())
+    ]
     labelled = [(one, value) for one in rows if one.image and (value := value_of(one, label))]
     labelled = sorted(labelled, key=lambda pair: _hash(pair[0].id))[:most]
     items = []
@@ -94,12 +106,10 @@ def split_catalogue(
 
 
 def value_of(product: Product, field: str) -> str | None:
-    """A field of the product, or an attribute of that name, as text; None if it has none."""
-    known = field in type(product).model_fields
-    value = getattr(product, field, None) if known else product.attributes.get(field)
-    if isinstance(value, (list, tuple)):
-        value = value[0] if value else None
-    return None if value is None or value == "" else str(value)
+    """A field of the product, or an attribute of that name, as text, of tags the first; None if missing."""
+    if field == "tags":
+        return product.tags[0] if product.tags else None
+    return product.text_of(field)
 
 
 def _held_back(items: Sequence[Item]) -> tuple[list[bool], str]:

@@ -1,8 +1,10 @@
 """`vitrine compare` on a drawn catalogue: figures by hand, failures as rows, resuming, a safe report."""
 
 import csv
+import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +15,16 @@ from typer.testing import CliRunner
 
 from services.catalogue.product import Product
 from services.catalogue.readers import open_catalogue
+from services.encoder.fit import Plan, train
 from services.encoder.registry import load_encoder
 from services.errors import InvalidInput
 from services.settings import Settings
 from vitrine.cli import app
 from vitrine.compare import ladder, report
 from vitrine.compare.backgrounds import elsewhere, mask_of
-from vitrine.compare.command import run
+from vitrine.compare.command import run, tables
 from vitrine.compare.measure import CHANGES, Figures, askable, measure, shown
-from vitrine.compare.split import Item, Split, split_catalogue
+from vitrine.compare.split import Item, Split, pairs, split_catalogue
 
 COLOURS = ("red", "green", "blue", "gold")
 CONSOLE = Console(quiet=True)
@@ -104,8 +107,8 @@ def test_products_are_cut_out_and_put_on_other_backgrounds():
     moved = elsewhere(images)
     assert len(moved) == 4
     for row, image in moved.items():
-        before = np.asarray(images[row].resize(image.size), dtype=float)
-        own = mask_of(images[row]) == 255
+        before = np.asarray(images[row], dtype=float)
+        own = np.asarray(Image.fromarray(mask_of(images[row])).resize(image.size)) > 127
         gap = np.abs(np.asarray(image, dtype=float) - before).mean(axis=2)
         assert np.median(gap[own]) < 2 < np.median(gap[~own])
 
@@ -186,3 +189,106 @@ def test_the_command_compares_and_says_where_the_report_is(tmp_path, monkeypatch
     assert (out / "report.html").read_text().startswith("<!doctype html>")
     with pytest.raises(InvalidInput, match="no method"):
         ladder.chosen(["nonsense"])
+
+
+def test_what_is_left_on_a_new_background_is_measured_against_the_same_photos(settings):
+    pytest.importorskip("cv2")
+    # Photos of one colour cannot be cut out: they count under the other changes alone.
+    flat = [
+        Item(
+            Product(id=f"flat{number}", title="", category="red", image="-"),
+            "red",
+            Image.new("RGB", (96, 96), "red"),
+        )
+        for number in range(3)
+    ]
+    test = [*items(8), *flat]
+    figures = Figures("hog", "f", "w", "p")
+    measure(figures, load_encoder(settings.model_copy(update={"encoder": "hog"})), test, settings, CONSOLE)
+    cut = [row for row, item in enumerate(test) if mask_of(item.picture) is not None]
+    assert 2 <= len(cut) <= 8 and figures.changed_of["new background"] == len(cut)
+    before = np.mean([figures.values["mAP"][row] for row in cut])
+    assert figures.before["new background"] == pytest.approx(before)
+    assert figures.before["new background"] != pytest.approx(figures.unchanged)
+    assert figures.left("new background") == pytest.approx(figures.changed["new background"] / before)
+    assert figures.left("no such change") is None
+    assert f"the {len(cut)} of 11 photos" in report.background_note([figures])
+
+
+def test_on_a_new_background_the_product_keeps_size_and_pixels():
+    pytest.importorskip("cv2")
+    images = [picture(label, number).resize((240, 150)) for number, label in enumerate(COLOURS)]
+    for row, image in elsewhere(images).items():
+        assert image.size == (240, 150)
+        own = (
+            np.asarray(Image.fromarray(mask_of(images[row])).resize(image.size, Image.Resampling.NEAREST))
+            == 255
+        )
+        gap = np.abs(np.asarray(image, dtype=float) - np.asarray(images[row], dtype=float)).mean(axis=2)
+        assert np.median(gap[own]) == 0
+
+
+def test_a_run_stopped_between_training_and_measuring_does_not_train_again(tmp_path, settings, monkeypatch):
+    split = Split(items(60, 100), items(8), 0, "somehow")
+    methods = ladder.chosen(["hog-mahalanobis"])
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("vitrine.compare.measure.measure", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(methods, split, "category", 0.02, tmp_path, settings, CONSOLE)
+    (model,) = (tmp_path / "models").rglob("model.safetensors")
+    written = model.stat().st_mtime_ns
+    (one,) = run(methods, split, "category", 0.02, tmp_path, settings, CONSOLE)
+    assert not one.error and one.minutes > 0
+    assert model.stat().st_mtime_ns == written
+
+
+def test_another_model_under_the_same_name_is_measured_anew(tmp_path, settings):
+    def fit(dim: int) -> None:
+        shutil.rmtree(tmp_path / "mine", ignore_errors=True)
+        plan = Plan(method="measure", start="hog", steps=2, dim=dim)
+        train(pairs(items(60, 100)), plan, tmp_path / "mine", settings=settings)
+
+    split = Split(items(60, 100), items(8), 0, "somehow")
+    methods = ladder.chosen([], [f"local-dir:{tmp_path / 'mine'}"])
+    fit(8)
+    run(methods, split, "category", 1, tmp_path / "out", settings, CONSOLE)
+    fit(6)
+    run(methods, split, "category", 1, tmp_path / "out", settings, CONSOLE)
+    assert len(list((tmp_path / "out" / "methods").iterdir())) == 2
+
+
+def test_an_error_that_nobody_foresaw_is_a_row_as_well(tmp_path, settings, monkeypatch):
+    def fail(*_: object) -> None:
+        raise RuntimeError("no\nmemory [bold]left")
+
+    monkeypatch.setattr("vitrine.compare.measure.milliseconds", fail)
+    split = Split(items(60, 100), items(8), 0, "somehow")
+    (one,) = run(ladder.chosen(["hog"]), split, "category", 1, tmp_path, settings, CONSOLE)
+    assert one.error == "It ended unexpectedly (RuntimeError: no memory [bold]left)."
+    console = Console(width=120, record=True, quiet=False, file=io.StringIO())
+    for table in tables([one]):
+        console.print(table)
+    assert "no memory [bold]left" in console.export_text()
+
+
+def test_where_keeps_products_and_measure_is_the_collections(tmp_path, settings, compact):
+    path = write(tmp_path, 60, kind="new")
+    text = path.read_text().splitlines()
+    path.write_text(
+        "\n".join([text[0], *text[1:41], *(line.replace("new", "old") for line in text[41:])]) + "\n"
+    )
+    catalogue = open_catalogue(path)
+    split = split_catalogue(catalogue, settings, "category", 1000, CONSOLE, where={"kind": "new"})
+    assert len(split.train) + len(split.test) == 40
+    figures = Figures("compact", "f", "w", "p")
+    by_distance = settings.model_copy(update={"measure": "euclid"})
+    measure(figures, compact, items(8), by_distance, CONSOLE)
+    assert figures.measure == "euclid"
+    unknown = CliRunner().invoke(
+        app, ["compare", str(path), "--measure", "taxi", "--out", str(tmp_path / "o")]
+    )
+    assert isinstance(unknown.exception, InvalidInput) and unknown.exception.field == "measure"
