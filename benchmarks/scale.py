@@ -263,7 +263,7 @@ def measure(name: str, products: int, folder: Path) -> None:
             break
 
     def candidates(query: np.ndarray) -> Found:
-        return engine.search(query, CANDIDATES, schema.search_ef(CANDIDATES))
+        return engine.search(query, CANDIDATES, schema.search_ef(CANDIDATES, products))
 
     many, p50_many, _ = timed(candidates, queries, truth)
     best = float(

@@ -179,12 +179,13 @@ class EdgeStore:
     def search(self, name: str, vector: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
         meta = checks.check_open(self._meta, self._collection)
         query = checks.check_vector(vector, meta.dim, "The query vector")
+        points = self._call("read", lambda shard: shard.info().points_count)
         request = engine.QueryRequest(
             limit=checks.check_limit(limit),
             query=engine.Query.Nearest(floats(query), using=checks.check_name(name)),
             filter=compile_filter(filter, DIALECT),
             with_payload=False,
-            params=search_params(limit, filter, self._profile),
+            params=search_params(limit, filter, self._profile, points),
         )
         return self._hits(request, meta.distance)
 

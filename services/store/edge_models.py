@@ -103,10 +103,13 @@ def index_operations(skip: Any = ()) -> Iterator[engine.UpdateOperation]:
             yield engine.UpdateOperation.create_field_index(key, engine.FloatIndexParams(enable_hnsw=False))
 
 
-def search_params(limit: int, filter: Filter | None, profile: SearchProfile) -> engine.SearchParams:
+def search_params(
+    limit: int, filter: Filter | None, profile: SearchProfile, points: int
+) -> engine.SearchParams:
+    """How to look for `limit` of about as many `points`."""
     rescored = engine.QuantizationSearchParams(rescore=True, oversampling=profile.oversampling)
     return engine.SearchParams(
-        hnsw_ef=schema.search_ef(limit),
+        hnsw_ef=schema.search_ef(limit, points),
         exact=profile.exact,
         quantization=rescored if profile.quantized else None,
         acorn=engine.AcornSearchParams(enable=filter is not None, max_selectivity=1.0),

@@ -77,6 +77,8 @@ class ServerStore:
         self._meta: CollectionMeta | None = None
         #: Whether the collection has a place for keywords.
         self._keywords = False
+        #: About how many points it holds, as of the last `open`.
+        self._points = 0
 
     def open(self, meta: CollectionMeta) -> CollectionMeta:
         """As `VectorStore.open`. Refuses a collection that Vitrine did not make."""
@@ -160,6 +162,7 @@ class ServerStore:
 
     def _create_indexes(self) -> None:
         found = self._call("read", lambda client: client.get_collection(self._collection))
+        self._points = found.points_count or 0
         for key, index in payload_indexes().items():
             if key not in found.payload_schema:
                 self._call("indexed", partial(_create_index, self._collection, key, index))
@@ -218,7 +221,12 @@ class ServerStore:
         checks.check_name(name)
         checks.check_limit(limit)
         return self._hits(
-            query, name, limit, filter, meta.distance, search_params(limit, filter, self._profile)
+            query,
+            name,
+            limit,
+            filter,
+            meta.distance,
+            search_params(limit, filter, self._profile, self._points),
         )
 
     def search_patches(self, tokens: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:

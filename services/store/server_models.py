@@ -83,10 +83,13 @@ def payload_indexes() -> dict[str, models.KeywordIndexParams | models.FloatIndex
     return indexes
 
 
-def search_params(limit: int, filter: Filter | None, profile: SearchProfile) -> models.SearchParams:
+def search_params(
+    limit: int, filter: Filter | None, profile: SearchProfile, points: int
+) -> models.SearchParams:
+    """How to look for `limit` of about as many `points`."""
     rescored = models.QuantizationSearchParams(rescore=True, oversampling=profile.oversampling)
     return models.SearchParams(
-        hnsw_ef=schema.search_ef(limit),
+        hnsw_ef=schema.search_ef(limit, points),
         exact=profile.exact,
         quantization=rescored if profile.quantized else None,
         acorn=models.AcornSearchParams(enable=filter is not None, max_selectivity=1.0),

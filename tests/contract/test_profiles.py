@@ -78,12 +78,20 @@ def test_a_collection_of_any_profile_is_written_searched_and_optimised(
 def test_an_exact_search_on_a_server_asks_for_one_and_compressed_vectors_are_scored_anew() -> None:
     from services.store.server_models import quantization, search_params, vectors_config
 
-    assert search_params(10, None, PROFILES["exact"]).exact
-    assert not search_params(10, None, PROFILES["accurate"]).exact
+    assert search_params(10, None, PROFILES["exact"], 0).exact
+    assert not search_params(10, None, PROFILES["accurate"], 0).exact
     assert quantization(PROFILES["accurate"]) is None
     for name in ("balanced", "small"):
         profile = PROFILES[name]
-        params = search_params(10, None, profile).quantization
+        params = search_params(10, None, profile, 0).quantization
         assert params is not None and params.rescore and params.oversampling == profile.oversampling
         config = vectors_config(META, profile)["image"]
         assert config.on_disk and config.quantization_config == quantization(profile)
+
+
+def test_larger_collections_are_looked_through_further() -> None:
+    from services.store.schema import search_ef
+
+    assert search_ef(10, 0) == search_ef(10, 100_000) == 256
+    assert search_ef(200, 1_000_000) == 800
+    assert search_ef(200, 10**6) < search_ef(200, 10**7) <= search_ef(200, 10**12) == 3200

@@ -256,7 +256,7 @@ def test_what_is_sent_survives_the_clients_conversion_to_grpc() -> None:
     assert _without_empty(again) == _without_empty(compiled)
 
     for profile in PROFILES.values():
-        params = server_models.search_params(10, filter, profile)
+        params = server_models.search_params(10, filter, profile, 10**6)
         assert GrpcToRest.convert_search_params(RestToGrpc.convert_search_params(params)) == params
         for vectors in server_models.vectors_config(META, profile).values():
             assert GrpcToRest.convert_vector_params(RestToGrpc.convert_vector_params(vectors)) == vectors
