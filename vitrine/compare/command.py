@@ -152,7 +152,7 @@ def run(
             if not isinstance(error, VitrineError):
                 log.warning("compare.failed", method=one.name, exc_info=True)
             figures = Figures(one.name, one.family, one.what, one.paper, error=_sentence(error))
-            console.print(f"  {figures.error}", style="red", markup=False)
+            console.print(f"  {one.name}: {figures.error}", style="red", markup=False)
         else:
             part = kept.with_suffix(".part")
             part.write_text(json.dumps(figures.as_dict()), encoding="utf-8")
