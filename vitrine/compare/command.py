@@ -171,6 +171,15 @@ def _sentence(error: Exception) -> str:
     return f"It ended unexpectedly ({type(error).__name__}: {' '.join(str(error).split())[:200]})."
 
 
+def _stacked(heading: str) -> str:
+    """A long heading on two lines, as narrow as it gets."""
+    words = heading.split()
+    if len(heading) < 7 or len(words) < 2:
+        return heading
+    halves = [(" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words))]
+    return "\n".join(min(halves, key=lambda pair: max(map(len, pair))))
+
+
 def tables(found: Sequence[Any]) -> Iterator[Table]:
     """What each method finds and costs, and what changes of the photo leave of that."""
     from vitrine.compare.report import COLUMNS, background_note, cells, changes, robustness_cells
@@ -188,10 +197,10 @@ def tables(found: Sequence[Any]) -> Iterator[Table]:
             robust,
         ),
     ):
-        shown = Table(title=title, title_justify="left", box=box.SIMPLE)
+        shown = Table(title=title, title_justify="left", box=box.SIMPLE, padding=0)
         for name in names:
-            first = name == "method"
-            shown.add_column(name, justify="left" if first else "right", no_wrap=first, overflow="fold")
+            # A number on two lines is another number.
+            shown.add_column(_stacked(name), justify="left" if name == "method" else "right", no_wrap=True)
         for one in done:
             shown.add_row(*(escape(cell) for cell in row(one)))
         yield shown
