@@ -167,9 +167,14 @@ def _run(
             encoder = _load_encoder(settings)
         from indexer.worker import index_opened
         from services.store.factory import open_store
+        from services.traces import span, traced
 
         bar.say("indexing")
-        with closing(open_store(settings)) as store:
+        with (
+            traced(settings, "vitrine-indexer"),
+            closing(open_store(settings)) as store,
+            span("index", collection=settings.collection),
+        ):
             report = index_opened(catalogue, settings, encoder, store, prune=prune, progress=bar.update)
     if as_json:
         typer.echo(json.dumps(report.as_dict(), ensure_ascii=False))

@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 import tenacity
 
-from services.errors import StoreLocked, StoreUnavailable
+from services.errors import DiskFull, StoreLocked, StoreUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class Patience:
 
 
 def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, StoreUnavailable) and not isinstance(error, StoreLocked)
+    return isinstance(error, StoreUnavailable) and not isinstance(error, (StoreLocked, DiskFull))
 
 
 def _tell(state: tenacity.RetryCallState) -> None:

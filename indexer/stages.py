@@ -34,6 +34,7 @@ from services.errors import ImageError, InvalidInput, VitrineError
 from services.points import HASH, SOURCE, check_pictured, content_hash, make_points
 from services.settings import Settings
 from services.store.base import Point, VectorStore
+from services.traces import here, span
 
 T = TypeVar("T")
 
@@ -98,6 +99,8 @@ class Stages:
         on_cpu = pick_device(settings.device).type == "cpu"
         self._threads = torch.get_num_threads()
         self._encoders = min(ENCODERS, self._threads) if on_cpu else 1
+        # The stages run in threads of their own, which do not know what span they belong to.
+        self._trace = here()
         #: The first row whose id could not be known, if there was one.
         self.nameless: int | None = None
 
@@ -181,7 +184,8 @@ class Stages:
         for job in jobs:
             if job.data is not None:
                 try:
-                    image = decode_image(job.data, max_pixels=limit, target=size)
+                    with span("decode", parent=self._trace, bytes=len(job.data)):
+                        image = decode_image(job.data, max_pixels=limit, target=size)
                 except ImageError as error:
                     self._reject(job.row, job.product.id, error)
                     continue
@@ -194,15 +198,16 @@ class Stages:
         torch.set_num_threads(max(1, self._threads // self._encoders))
         for batch in batches(jobs, self._settings.batch_size):
             pictures = [job.pixels for job in batch if job.pixels is not None]
-            vectors = iter(self._encoder.encode_prepared(torch.stack(pictures)) if pictures else ())
-            points = make_points(
-                [job.product for job in batch],
-                [next(vectors) if job.pixels is not None else None for job in batch],
-                self._encoder,
-                [job.hash for job in batch],
-                [job.source for job in batch],
-                picture_tokens(self._encoder, [job.pixels for job in batch]) if self._patches else None,
-            )
+            with span("encode", parent=self._trace, products=len(batch), pictures=len(pictures)):
+                vectors = iter(self._encoder.encode_prepared(torch.stack(pictures)) if pictures else ())
+                points = make_points(
+                    [job.product for job in batch],
+                    [next(vectors) if job.pixels is not None else None for job in batch],
+                    self._encoder,
+                    [job.hash for job in batch],
+                    [job.source for job in batch],
+                    picture_tokens(self._encoder, [job.pixels for job in batch]) if self._patches else None,
+                )
             for job in batch:
                 job.pixels = None
             yield batch, points
@@ -211,7 +216,8 @@ class Stages:
         """Write the points; only what the store has acknowledged is counted."""
         for jobs, points in batches:
             try:
-                self._patience(self._store.upsert, points)
+                with span("upsert", parent=self._trace, products=len(points)):
+                    self._patience(self._store.upsert, points)
                 self._count(jobs)
             except InvalidInput:
                 # One point that cannot be stored fails the whole batch: find out which.

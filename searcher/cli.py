@@ -133,9 +133,11 @@ def run(
     # Imported here, because it takes longer than a search from the command line should.
     from searcher.api.app import create_app
     from services.telemetry import configure_logging
+    from services.traces import traced
 
     configure_logging(settings)
     with (
+        traced(settings, "vitrine-searcher"),
         closing(_listen(settings.host, settings.port)) as listener,
         closing(engine or open_live(settings)) as own,
         # Products of a few hundred vectors are no faster on several threads, which wait for each other by

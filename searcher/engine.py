@@ -31,6 +31,7 @@ from services.measures import comparable
 from services.points import HASH, SOURCE, check_encoder
 from services.settings import Settings
 from services.store.base import FIELDS, Filter, Point, Vector, VectorStore
+from services.traces import span
 
 #: Seconds after which another process may have changed the collection: its metadata is read again.
 _META_SECONDS = 10.0
@@ -82,7 +83,8 @@ class Engine:
         check_sees(query.parts, self.encoder)
         if query.rerank and not self._patches:
             raise refuse_without_patches()
-        encoded = self._parts.encode(query.parts)
+        with span("encode", parts=len(query.parts)):
+            encoded = self._parts.encode(query.parts)
         parts, labels = encoded.vectors, encoded.labels
         tokens = self._late.tokens(query.parts, encoded) if query.rerank else None
         clock.lap("encode")
@@ -138,9 +140,9 @@ class Engine:
         ):
             clock.lap("retrieve")
             embeddings = Embeddings(vectors, tier.vectors)
-            fused = fusion.score(
-                Evidence(tier.similarities, tier.mask, modalities, weights, calibration, embeddings)
-            )
+            evidence = Evidence(tier.similarities, tier.mask, modalities, weights, calibration, embeddings)
+            with span("fusion", candidates=len(tier.ids)):
+                fused = fusion.score(evidence)
             # Equal scores are ordered by id, so that equal searches give equal pages.
             order = np.lexsort((np.array(tier.ids, dtype=np.str_), -fused.scores))
             if tokens is not None and not found:

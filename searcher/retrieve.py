@@ -17,6 +17,7 @@ from searcher.statistics import Statistics
 from searcher.vectors import VectorTable
 from services.measures import Measure, comparable, mean, similarity
 from services.store.base import VECTORS, Filter, SparseVector, Vector, VectorStore
+from services.traces import span
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,14 @@ def tiers(
     keywords = KeywordSearch(store, [part.keywords for part in parts], statistics)
     seen: set[str] = set()
     while True:
-        found = [
-            [hit.id for hit in store.search(field, query, depth, filter=filter)] for field, query in searches
-        ]
-        for index, part in enumerate(parts):
-            if part.weight > 0 and (nominated := keywords.nominate(index, depth, filter)) is not None:
-                found.append(nominated)
+        with span("store search", searches=len(searches), depth=depth):
+            found = [
+                [hit.id for hit in store.search(field, query, depth, filter=filter)]
+                for field, query in searches
+            ]
+            for index, part in enumerate(parts):
+                if part.weight > 0 and (nominated := keywords.nominate(index, depth, filter)) is not None:
+                    found.append(nominated)
         exhausted = all(len(ids) < depth for ids in found)
         # A dict keeps the order of nomination, so that equal runs see equal matrices.
         fresh = [one for one in dict.fromkeys(one for ids in found for one in ids) if one not in seen]

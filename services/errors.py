@@ -85,6 +85,13 @@ class StoreUnavailable(VitrineError):
     title = "Store unavailable"
 
 
+class DiskFull(StoreUnavailable):
+    """There is no room for what is to be written to the embedded store; nothing of it was."""
+
+    status = 507
+    title = "Disk full"
+
+
 class StoreLocked(StoreUnavailable):
     """Another process holds the embedded store."""
 

@@ -145,6 +145,11 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(30_000_000, ge=1024, description="Largest request body accepted.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    traces: bool = Field(
+        False,
+        description="Whether to send OpenTelemetry traces; also on if OTEL_EXPORTER_OTLP_ENDPOINT is set. "
+        "Needs vitrine[traces].",
+    )
 
     # Sample catalogue
     sample_catalogue: Path = Field(

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from searcher.api.metrics import Metrics
 from searcher.api.problems import RequestTooLarge, problem_response, unexpected_response
+from services.traces import sent, span
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 #: What nginx made customary for a client that hung up before its request was read.
@@ -50,7 +51,12 @@ class RequestLog:
 
         started = time.perf_counter()
         self.metrics.in_progress.inc()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        # Anyone can make up methods and paths; labels must not grow with them.
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            span(f"{method} request", parent=sent(Headers(scope=scope)), request_id=request_id) as traced,
+        ):
             try:
                 await self.app(scope, receive, send_with_id)
             except ClientDisconnect:
@@ -63,8 +69,9 @@ class RequestLog:
             finally:
                 seconds = time.perf_counter() - started
                 route = getattr(scope.get("route"), "path", "") or "unknown"
-                # Anyone can make up methods and paths; labels must not grow with them.
-                method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+                if traced is not None:
+                    traced.update_name(f"{method} {route}")
+                    traced.set_attributes({"http.route": route, "http.response.status_code": status})
                 self.metrics.in_progress.dec()
                 self.metrics.observe_request(method, route, status, seconds)
                 log.info(

@@ -169,6 +169,7 @@ _DESCRIPTIONS = {
     422: "The request cannot be used; the problem names field and mend.",
     429: "More requests from this address than VITRINE_RATE_LIMIT allows; see Retry-After.",
     503: "The store or the encoder is not available, or the service is too busy; try again later.",
+    507: "The disk of the embedded store is full; nothing was written.",
 }
 
 

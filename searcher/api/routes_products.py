@@ -169,6 +169,7 @@ async def get_product(request: Request, product_id: str) -> Response:
         415,
         422,
         503,
+        507,
         ok={200: {"description": "They are on disk; some may be rejected.", **examples.UPSERT}},
     ),
     openapi_extra={"requestBody": examples.PRODUCTS_BODY},

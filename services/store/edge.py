@@ -57,6 +57,9 @@ T = TypeVar("T")
 
 #: Points written between flushes; bounds the write-ahead log and the replay after a crash.
 _FLUSH_EVERY = 20_000
+#: Bytes that must be free on the disk for a new collection (most of it the log, which the engine makes at its
+#: full length), and for a batch.
+_ROOM_TO_CREATE, _ROOM_TO_WRITE = 192_000_000, 64_000_000
 #: Points handed to the engine in one operation; longer batches hold up searches.
 _BATCH = 1000
 
@@ -95,6 +98,7 @@ class EdgeStore:
         with self._engine("opened"):
             self._folder.tidy()
             if stored is None:
+                self._folder.check_room(_ROOM_TO_CREATE)
                 self._folder.create(meta, partial(_create_shard, meta, self._profile))
                 stored = meta
             shard = self._load(stored)
@@ -145,6 +149,7 @@ class EdgeStore:
                 to_engine(uid, point, patches=meta.patches) for uid, point in checked[start : start + _BATCH]
             ]
             with self._write_lock:
+                self._folder.check_room(_ROOM_TO_WRITE)
                 self._call("written", partial(_write, engine.UpdateOperation.upsert_points(batch)))
                 self._unflushed += len(batch)
                 if self._unflushed >= _FLUSH_EVERY:
@@ -279,6 +284,8 @@ class EdgeStore:
         Products written later are searched exactly until the next call, so a few thousand may wait.
         """
         with self._write_lock:
+            # Segments are built anew beside the old ones.
+            self._folder.check_room(_ROOM_TO_WRITE + self._folder.shard_bytes())
             self._call("optimised", lambda shard: shard.optimize())
             self._call("written", lambda shard: shard.flush())
             self._unflushed = 0

@@ -20,7 +20,7 @@ from pathlib import Path
 from portalocker import PidFileLock
 from portalocker.exceptions import AlreadyLocked, LockException
 
-from services.errors import StoreLocked, StoreUnavailable
+from services.errors import DiskFull, StoreLocked, StoreUnavailable
 from services.store.base import CollectionMeta
 from services.store.schema import decode_meta, encode_meta
 
@@ -43,6 +43,27 @@ class StoreFolder:
     @property
     def _meta(self) -> Path:
         return self._store / "meta.json"
+
+    def check_room(self, needed: int) -> None:
+        """Raise `DiskFull` unless the disk has room for `needed` bytes.
+
+        The engine writes through mapped files, and a page of those that finds no room on the disk ends the
+        process (SIGBUS) where a write would raise an error. So it is asked before, generously.
+        """
+        place = next(folder for folder in (self.path, *self.path.parents) if folder.exists())
+        free = shutil.disk_usage(place).free
+        if free < needed:
+            raise DiskFull(
+                f"The disk of {self.path} is nearly full: {free / 1e6:.0f} MB are free, and "
+                f"{needed / 1e6:.0f} MB may be needed. Nothing was written.",
+                mend="Make room, or set VITRINE_DATA_DIR to a folder on another disk, and run this again.",
+                field="data_dir",
+            )
+
+    def shard_bytes(self) -> int:
+        """What the engine's segments take on disk."""
+        files = (self.shard / "segments").rglob("*")
+        return sum(file.stat().st_blocks * 512 for file in files if file.is_file())
 
     def exists(self) -> bool:
         return self._store.exists()

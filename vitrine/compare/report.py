@@ -143,6 +143,7 @@ def html(all_figures: Sequence[Figures], split: Split, label: str, settings: str
         test=len(split.test),
         train=len(split.train),
         unused=split.unused,
+        beyond=split.beyond,
         by=split.by,
         settings=settings,
         families={one.family: _COLOURS.get(one.family, _OTHER) for one in all_figures},

@@ -39,12 +39,14 @@ class Item:
 @dataclass(frozen=True)
 class Split:
     """Products to train on and products to search; `unused` is how many rows had no label or no picture
-    that can be opened, `by` says in words how they were divided."""
+    that can be opened, `beyond` how many were more than was asked for, `by` says in words how they were
+    divided."""
 
     train: list[Item]
     test: list[Item]
     unused: int
     by: str
+    beyond: int = 0
 
     @property
     def fingerprint(self) -> str:
@@ -81,9 +83,11 @@ def split_catalogue(
         and all(value_of(row.product, field) == value for field, value in (where or {}).items())
     ]
     labelled = [(one, value) for one in rows if one.image and (value := value_of(one, label))]
-    labelled = sorted(labelled, key=lambda pair: _hash(pair[0].id))[:most]
+    # By another hash than the one that divides: the lowest of that would all be held back.
+    taken = sorted(labelled, key=lambda pair: _hash(f"taken {pair[0].id}"))[:most]
+    beyond = len(labelled) - len(taken)
     items = []
-    for product, value in track(labelled, "opening pictures", console=console):
+    for product, value in track(taken, "opening pictures", console=console):
         try:
             data = read_image_bytes(str(product.image), base=catalogue.base, settings=settings)
             picture = decode_image(data, max_pixels=settings.max_image_pixels, target=SIDE)
@@ -102,7 +106,7 @@ def split_catalogue(
             mend="Name the field that holds labels (--label FIELD), or give a larger catalogue.",
             field="label",
         )
-    return Split(train, test, len(rows) - len(items), by)
+    return Split(train, test, len(rows) - beyond - len(items), by, beyond)
 
 
 def value_of(product: Product, field: str) -> str | None:

@@ -1,4 +1,4 @@
-"""`vitrine compare` on a small drawn catalogue: figures by hand, failures as rows, resuming, the report."""
+"""`vitrine compare` on a drawn catalogue: figures by hand, failures as rows, resuming, a safe report."""
 
 import csv
 import io
@@ -135,6 +135,24 @@ def test_a_catalogue_is_divided_the_same_way_every_time_with_near_duplicates_on_
     assert len(one.train) + len(one.test) == 120 and 8 <= len(one.test) <= 50
     held = {item.product.id for item in one.test}
     assert all((f"copy{one_id[1:]}" in held) for one_id in held if one_id.startswith("p"))
+
+
+def test_products_beyond_the_most_are_not_said_to_lack_label_or_picture(tmp_path, settings):
+    path = write(tmp_path, 60)
+    text = path.read_text().replace("p7,gold,", "p7,,")
+    path.write_text(text)
+    split = split_catalogue(open_catalogue(path), settings, "category", 45, CONSOLE)
+    assert len(split.train) + len(split.test) == 45
+    assert (split.unused, split.beyond) == (1, 14)
+    page = report.html([], split, "category", "By hand.")
+    assert "14 more" in page and "1 products have no category" in page
+
+
+def test_a_part_of_a_catalogue_is_divided_as_the_whole_is(tmp_path, settings):
+    path = write(tmp_path, 240)
+    split = split_catalogue(open_catalogue(path), settings, "category", 80, CONSOLE)
+    assert len(split.train) + len(split.test) == 80
+    assert 0.08 < len(split.test) / 80 < 0.35
 
 
 def test_a_field_split_says_what_is_searched(tmp_path, settings):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from services.encoder.extractors.folder import read_description, write_folder
+from services.encoder.extractors.folder import read_description, read_folder, write_folder
 from services.encoder.extractors.network import NetworkConfig, build, description_of
 from services.encoder.fit import METHODS, Plan, Trained, train
 from services.encoder.registry import load_encoder
@@ -58,7 +58,7 @@ def test_networks_learn_what_the_labels_tell_apart(
     assert trained.parameters == encoder.parameters > 1000
 
 
-@pytest.mark.parametrize("method", ["simclr", "siamese", "triplet"])
+@pytest.mark.parametrize("method", ["simclr", "siamese"])
 def test_networks_learn_without_labels(method: str, untrained: TorchEncoder, tmp_path: Path) -> None:
     trained, encoder = fitted(
         tmp_path / "out", 240, labelled=False, method=method, label=None, steps=60, batch=64, **SMALL
@@ -110,8 +110,6 @@ def test_a_mahalanobis_distance_is_folded_exactly(tiny_openclip_dir: Path, tmp_p
     base = load_encoder(CPU.model_copy(update={"encoder": start}))
     images = [image for _, image in UNSEEN[:12]]
     x = base.encode_images(images).astype(float)
-    from services.encoder.extractors.folder import read_folder
-
     linear = read_folder(tmp_path / "out")[1]["linear.weight"].double().numpy()
     matrix = linear.T @ linear
     differences = x[:, None] - x[None, :]
@@ -127,13 +125,13 @@ def test_a_mahalanobis_distance_is_folded_exactly(tiny_openclip_dir: Path, tmp_p
     assert encoder.encode_patches(images[:1]).shape[-1] == 12
 
 
-def test_a_distance_learns_without_labels(tmp_path: Path) -> None:
-    base = load_encoder(CPU.model_copy(update={"encoder": "hog"}))
-    trained, encoder = fitted(
-        tmp_path / "out", method="measure", start="hog", label=None, steps=60, batch=64, validation=0.2
-    )
+def test_a_distance_learns_without_labels(tiny_openclip_dir: Path, tmp_path: Path) -> None:
+    start = f"local-dir:{tiny_openclip_dir}"
+    base = load_encoder(CPU.model_copy(update={"encoder": start}))
+    options = {"learn": "network", "steps": 200, "batch": 64, "learning_rate": 5e-3, "validation": 0.2}
+    trained, encoder = fitted(tmp_path / "out", method="measure", start=start, label=None, **options)
     assert trained.scored_by == "view recall@1"
-    assert view_recall(encoder, UNSEEN) > view_recall(base, UNSEEN)
+    assert view_recall(encoder, UNSEEN) > view_recall(base, UNSEEN) + 0.05
 
 
 def test_a_distance_needs_the_encoder_that_it_was_learned_over(tmp_path: Path) -> None:
