@@ -152,7 +152,7 @@ def run(
             if not isinstance(error, VitrineError):
                 log.warning("compare.failed", method=one.name, exc_info=True)
             figures = Figures(one.name, one.family, one.what, one.paper, error=_sentence(error))
-            console.print(f"  {figures.error}", style="red", markup=False)
+            console.print(f"  {one.name}: {figures.error}", style="red", markup=False)
         else:
             part = kept.with_suffix(".part")
             part.write_text(json.dumps(figures.as_dict()), encoding="utf-8")
@@ -169,6 +169,15 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, VitrineError):
         return str(error)
     return f"It ended unexpectedly ({type(error).__name__}: {' '.join(str(error).split())[:200]})."
+
+
+def _stacked(heading: str) -> str:
+    """A long heading on two lines, as narrow as it gets."""
+    words = heading.split()
+    if len(heading) < 7 or len(words) < 2:
+        return heading
+    halves = [(" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words))]
+    return "\n".join(min(halves, key=lambda pair: max(map(len, pair))))
 
 
 def tables(found: Sequence[Any]) -> Iterator[Table]:
@@ -188,10 +197,10 @@ def tables(found: Sequence[Any]) -> Iterator[Table]:
             robust,
         ),
     ):
-        shown = Table(title=title, title_justify="left", box=box.SIMPLE)
+        shown = Table(title=title, title_justify="left", box=box.SIMPLE, padding=0)
         for name in names:
-            first = name == "method"
-            shown.add_column(name, justify="left" if first else "right", no_wrap=first, overflow="fold")
+            # A number on two lines is another number.
+            shown.add_column(_stacked(name), justify="left" if name == "method" else "right", no_wrap=True)
         for one in done:
             shown.add_row(*(escape(cell) for cell in row(one)))
         yield shown

@@ -167,6 +167,8 @@ def _ask(figures: Figures, engine: Engine, items: Sequence[Item], console: Conso
                 escape(f"{figures.name}: {what}"),
                 console=console,
                 transient=True,
+                # Written to a file, what is wiped from a terminal leaves an empty line each time.
+                disable=not console.is_terminal,
             )
         }
         figures.answers |= {one: rankings[one][:SHOWN] for one in rankings if one in kept}

@@ -310,3 +310,18 @@ def test_where_keeps_products_and_measure_is_the_collections(tmp_path, settings,
         app, ["compare", str(path), "--measure", "taxi", "--out", str(tmp_path / "o")]
     )
     assert isinstance(unknown.exception, InvalidInput) and unknown.exception.field == "measure"
+
+
+def test_no_number_is_broken_in_a_terminal_of_80_columns():
+    values = {"mAP": [0.5, 0.625], **{f"recall@{k}": [0.0, 1.0] for k in (1, 5, 10)}}
+    names = [*CHANGES, "new background"]
+    one = Figures(
+        "compact-mahalanobis", "f", "w", "p", values=values, minutes=12.5, milliseconds=116.6, bytes=12_004
+    )
+    one.changed, one.before = dict.fromkeys(names, 0.3), dict.fromkeys(names, 0.4)
+    console = Console(width=80, file=io.StringIO(), record=True)
+    for table in tables([one]):
+        console.print(table)
+    rows = [line.split() for line in console.export_text().splitlines() if "compact-mahalanobis" in line]
+    assert rows[0][1:] == ["0.562", "0.50-0.62", "0.500", "0.500", "0.500", "12.5", "116.6", "12,004"]
+    assert rows[1][1:] == ["0.75"] * 7
