@@ -180,7 +180,7 @@ def engines(folder: Path, dim: int) -> dict[str, Callable[[], Any]]:
             1.5,
         ),
         "small: TurboQuant, 4 bits": compressed(
-            qdrant.TurboQuantQuantizationConfig(bits=qdrant.TurboQuantBitSize.Bits4, memory=pinned), 2.0
+            qdrant.TurboQuantQuantizationConfig(bits=qdrant.TurboQuantBitSize.Bits4, memory=pinned), 4.0
         ),
         "product, 4 bits": compressed(
             qdrant.ProductQuantizationConfig(qdrant.CompressionRatio.X8, memory=pinned), 3.0

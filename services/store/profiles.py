@@ -37,5 +37,5 @@ PROFILES: dict[Profile, SearchProfile] = {
     "exact": SearchProfile(exact=True),
     "accurate": SearchProfile(),
     "balanced": SearchProfile(bits=8, oversampling=1.5),
-    "small": SearchProfile(bits=4, oversampling=2.0),
+    "small": SearchProfile(bits=4, oversampling=4.0),
 }
