@@ -6,7 +6,7 @@ import logging
 import sys
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from services.settings import Settings
 
@@ -23,6 +23,7 @@ def configure_logging(settings: Settings) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        _without_colours,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
@@ -62,3 +63,9 @@ def configure_logging(settings: Settings) -> None:
     # One line per fetched picture or store call helps nobody above debug.
     for chatty in ("httpx", "httpcore", "urllib3", "PIL", "watchfiles"):
         logging.getLogger(chatty).setLevel(level if level <= logging.DEBUG else max(level, logging.WARNING))
+
+
+def _without_colours(_: object, __: str, event: EventDict) -> EventDict:
+    # uvicorn gives its message a second time, for a terminal.
+    event.pop("color_message", None)
+    return event
