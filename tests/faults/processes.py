@@ -88,6 +88,9 @@ def start(catalogue: Path, settings: Settings, *options: str) -> subprocess.Pope
         "VITRINE_ENCODER": settings.encoder,
         "VITRINE_BATCH_SIZE": str(settings.batch_size),
         "VITRINE_DEVICE": "cpu",
+        # As the encoder that the tests compare with computes, whatever the processor is good at.
+        "VITRINE_PRECISION": "fp32",
+        "VITRINE_RUNTIME": "torch",
         # Longer than any test holds a picture back.
         "VITRINE_FETCH_TIMEOUT": "250",
         "OMP_NUM_THREADS": "1",
