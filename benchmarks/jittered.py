@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from rich.progress import track
@@ -89,8 +88,3 @@ def embedded(settings: Settings, encoder: Encoder) -> Embedded:
     kept.parent.mkdir(parents=True, exist_ok=True)
     np.savez(kept, **vectors)
     return Embedded(titles, vectors)
-
-
-def folder_bytes(folder: Path) -> int:
-    """What a folder takes on disk."""
-    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())

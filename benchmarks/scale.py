@@ -28,11 +28,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.jittered import Embedded, embedded, folder_bytes
+from benchmarks.jittered import Embedded, embedded
 from services.encoder.registry import load_encoder
 from services.settings import get_settings
 from services.store import schema
 from services.store.edge_models import floats
+from services.store.folder import disk_bytes
 
 TARGET = 0.99
 EFFORTS = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -272,7 +273,7 @@ def measure(name: str, products: int, folder: Path) -> None:
         )
     )
     figures = Figures(
-        name, products, built, resident_mb() - before, folder_bytes(folder) / 1e6, effort, recall, p50, p99,
+        name, products, built, resident_mb() - before, disk_bytes(folder) / 1e6, effort, recall, p50, p99,
         many, p50_many, best,
     )  # fmt: skip
     print(json.dumps(asdict(figures)))

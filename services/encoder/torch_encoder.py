@@ -114,16 +114,17 @@ class TorchEncoder(ABC):
         asked = self._runtime != "auto"
         if not asked and ((many and self.precision == "bf16") or self.parameters > MOST_PARAMETERS):
             return False
-        if self.exportable and self.device.type == "cpu":
+        probes = self._probes() if self.exportable and self.device.type == "cpu" else []
+        if probes:
             from services.encoder.onnx import onnx_tower
 
             small = self._runtime == "onnx8"
-            for tower, probe in self._probes():
+            for tower, probe in probes:
                 name = f"{self._identity.weights}-{self._identity.preprocess}{tower.__name__}"
                 file = folder / f"{name}{'-8' * small}-{torch.__version__}.onnx"
                 if found := onnx_tower(tower, probe, file, small=small):
                     self._exported[tower.__name__] = found
-        if asked and len(self._exported) < len(self._probes()):
+        if asked and (not probes or len(self._exported) < len(probes)):
             raise EncoderUnavailable(
                 f"The encoder {self.name!r} cannot be run by ONNX Runtime here.",
                 mend="Set VITRINE_RUNTIME=auto, or VITRINE_DEVICE=cpu if it is on another device.",

@@ -62,8 +62,7 @@ class StoreFolder:
 
     def shard_bytes(self) -> int:
         """What the engine's segments take on disk."""
-        files = (self.shard / "segments").rglob("*")
-        return sum(file.stat().st_blocks * 512 for file in files if file.is_file())
+        return disk_bytes(self.shard / "segments")
 
     def exists(self) -> bool:
         return self._store.exists()
@@ -148,6 +147,11 @@ class StoreFolder:
             os.replace(self._store, self.path / "store.dropped")
             _sync_folder(self.path)
         self.tidy()
+
+
+def disk_bytes(folder: Path) -> int:
+    """What the files of a folder take on disk: of sparse ones, what is written."""
+    return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
 
 
 def write_json(path: Path, data: object) -> None:

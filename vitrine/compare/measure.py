@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -104,9 +105,7 @@ def shown(items: Sequence[Item]) -> list[Item]:
 
 def askable(items: Sequence[Item]) -> list[Item]:
     """Items that another one shares the label of."""
-    counts: dict[str, int] = {}
-    for item in items:
-        counts[item.label] = counts.get(item.label, 0) + 1
+    counts = Counter(item.label for item in items)
     return [item for item in items if counts[item.label] > 1]
 
 

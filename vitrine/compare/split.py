@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -99,7 +100,7 @@ def split_catalogue(
     train = [item for item, test in zip(items, held, strict=True) if not test]
     # A label that occurs once among those searched is no query, and no answer either.
     test = [item for item, test in zip(items, held, strict=True) if test]
-    counts = {item.label: sum(other.label == item.label for other in test) for item in test}
+    counts = Counter(item.label for item in test)
     if sum(count > 1 for count in counts.values()) < 2 or not train:
         raise InvalidInput(
             f"There are {len(test)} products to search, with too few that share a {label}.",

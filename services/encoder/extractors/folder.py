@@ -54,15 +54,20 @@ def write_folder(folder: Path, description: dict[str, Any], tensors: Mapping[str
     except OSError as error:
         if old.exists() and not folder.exists():
             old.rename(folder)
-        raise InvalidInput(
-            f"The model folder {str(folder)!r} cannot be written: {error.strerror or error}.",
-            mend="Give a folder that can be.",
-            field="out",
-        ) from error
+        raise unwritable(folder, error) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
+
+
+def unwritable(folder: Path, error: OSError) -> InvalidInput:
+    """What to raise for a model folder that could not be written."""
+    return InvalidInput(
+        f"The model folder {str(folder)!r} cannot be written: {error.strerror or error}.",
+        mend="Give a folder that can be.",
+        field="out",
+    )
 
 
 def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

@@ -14,7 +14,7 @@ from open_clip.tokenizer import HFTokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.encoder.extractors.folder import is_extractor
+from services.encoder.extractors.folder import is_extractor, unwritable
 from services.encoder.fit.batches import in_turn
 from services.encoder.fit.judge import mean_average_precision
 from services.encoder.fit.objectives import optimiser_of
@@ -144,11 +144,7 @@ class _ClipTask(Task):
                 out.rmdir()
             aside.rename(out)
         except OSError as error:
-            raise InvalidInput(
-                f"The model folder {str(out)!r} cannot be written: {error.strerror or error}.",
-                mend="Give a folder that can be.",
-                field="out",
-            ) from error
+            raise unwritable(out, error) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 

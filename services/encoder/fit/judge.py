@@ -10,6 +10,7 @@ import numpy.typing as npt
 from services.encoder.base import Measure, Vectors
 from services.encoder.fit.views import Bytes, as_bytes, far_views, generator_of
 from services.errors import InvalidInput
+from services.measures import Floats, similarity
 
 #: More pictures than these no longer change which weights are best, and each is compared with each.
 MOST = 2000
@@ -53,42 +54,23 @@ class Judge:
     def of_vectors(self, vectors: Vectors, views: Vectors | None, measure: Measure) -> float:
         """As a call, of the vectors [n, d] of `pixels` and those of `views`."""
         if self._labels is not None:
-            scores = similarities(vectors, vectors, measure)
+            scores = similarity(vectors, vectors, measure).T
             np.fill_diagonal(scores, -np.inf)
             relevant = self._labels[:, None] == self._labels[None, :]
             np.fill_diagonal(relevant, False)
             return mean_average_precision(scores, relevant)
         assert views is not None
-        found = similarities(views, vectors, measure).argmax(axis=1)
+        found = similarity(views, vectors, measure).T.argmax(axis=1)
         return float((found == np.arange(len(vectors))).mean())
 
 
-def similarities(queries: Vectors, found: Vectors, measure: Measure) -> npt.NDArray[np.float32]:
-    """[q, n], higher is nearer; for cosine the vectors may have any length."""
-    if measure == "euclid":
-        products = queries @ found.T
-        squares: npt.NDArray[np.float32] = (
-            2 * products - (found**2).sum(axis=1) - (queries**2).sum(axis=1)[:, None]
-        )
-        return squares
-    if measure == "cosine":
-        queries, found = _unit(queries), _unit(found)
-    scores: npt.NDArray[np.float32] = queries @ found.T
-    return scores
-
-
-def mean_average_precision(scores: npt.NDArray[np.float32], relevant: npt.NDArray[np.bool_]) -> float:
+def mean_average_precision(scores: Floats, relevant: npt.NDArray[np.bool_]) -> float:
     """Over the queries [q, n] that have anything relevant."""
     asked = relevant.any(axis=1)
     order = np.argsort(-scores[asked], axis=1, kind="stable")
     hits = np.take_along_axis(relevant[asked], order, axis=1)
     precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
     return float(((precision * hits).sum(axis=1) / hits.sum(axis=1)).mean())
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return unit
 
 
 def _pairs(labels: npt.NDArray[np.str_] | None) -> int:

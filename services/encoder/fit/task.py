@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,6 +49,12 @@ class Lesson:
     def class_count(self) -> int:
         return 0 if self.classes is None else int(self.classes.max()) + 1
 
+    @cached_property
+    def _members(self) -> list[Rows]:
+        """Places in `rows` of each class."""
+        assert self.classes is not None
+        return [np.flatnonzero(self.classes.numpy() == one) for one in range(self.class_count)]
+
     def draw(self, step: int, *, paired: bool) -> tuple[Rows, Tensor]:
         """Places in `rows` of a step's pictures, int [n], and the class of each, int64 [n].
 
@@ -59,8 +66,7 @@ class Lesson:
             places = in_turn(len(self.rows), size // 2, seed, step)
             return places, torch.arange(len(places))
         if paired:
-            members = [np.flatnonzero(self.classes.numpy() == one) for one in range(self.class_count)]
-            places = by_class(members, size, _PER_CLASS, seed, step)
+            places = by_class(self._members, size, _PER_CLASS, seed, step)
         else:
             places = in_turn(len(self.rows), size, seed, step)
         return places, self.classes[torch.from_numpy(places)]

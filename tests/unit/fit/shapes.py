@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from services.catalogue.product import Product
-from services.encoder.fit.judge import Judge, mean_average_precision, similarities
+from services.encoder.fit.judge import Judge, mean_average_precision
 from services.encoder.torch_encoder import TorchEncoder
+from services.measures import similarity
 
 SHAPES = ("disc", "ring", "bars", "cross")
 Item = tuple[Product, Image.Image]
@@ -55,7 +56,7 @@ def class_map(encoder: TorchEncoder, items: Iterable[Item]) -> float:
     products, images = zip(*items, strict=True)
     vectors = encoder.encode_images(images)
     names = np.array([product.title for product in products])
-    scores = similarities(vectors, vectors, encoder.measure)
+    scores = similarity(vectors, vectors, encoder.measure).T
     relevant = names[:, None] == names[None, :]
     np.fill_diagonal(scores, -np.inf)
     np.fill_diagonal(relevant, False)
