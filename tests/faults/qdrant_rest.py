@@ -186,7 +186,10 @@ def app_over(client: QdrantClient) -> FastAPI:
 def qdrant_server() -> Iterator[int]:
     """The server in a thread; yields its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app_over(QdrantClient(":memory:")), log_level="error", timeout_keep_alive=60)
+        # No logging of uvicorn's own: its handlers would outlive this server, in the process of other tests.
+        config = uvicorn.Config(
+            app_over(QdrantClient(":memory:")), log_config=None, log_level="error", timeout_keep_alive=60
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
