@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import torch
+import numpy as np
 import typer
 from rich import box
 from rich.console import Console
@@ -44,7 +44,7 @@ def main(rounds: Annotated[int, typer.Option(min=1)] = 3) -> None:
     for _ in range(rounds):
         begun = time.perf_counter()
         for at in range(0, len(pixels), settings.batch_size):
-            encoder.encode_prepared(torch.stack(pixels[at : at + settings.batch_size]))
+            encoder.encode_prepared(np.stack(pixels[at : at + settings.batch_size]))
             encoder.encode_texts(titles[at : at + settings.batch_size])
         bare.append(len(pixels) / (time.perf_counter() - begun))
         with tempfile.TemporaryDirectory() as folder:

@@ -210,7 +210,7 @@ def main(
     if random is None:
         encoder: Any = load_encoder(settings)
         name, model = settings.encoder, encoder._model
-        pixels = torch.stack([encoder.prepare(picture) for picture in opened])
+        pixels = torch.from_numpy(np.stack([encoder.prepare(picture) for picture in opened]))
         tokens = encoder._tokens(texts)["text"]
     else:
         torch.manual_seed(0)

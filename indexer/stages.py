@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx
+import numpy as np
 import torch
 
 from indexer.patience import Patience
@@ -27,7 +28,7 @@ from services.catalogue.images import decode_image, read_resolved, resolve_sourc
 from services.catalogue.product import Product
 from services.catalogue.readers import Row
 from services.catalogue.rows import RowError
-from services.encoder.base import Encoder
+from services.encoder.base import Encoder, Pixels
 from services.encoder.device import pick_device
 from services.encoder.tokens import picture_tokens
 from services.errors import ImageError, InvalidInput, VitrineError
@@ -60,7 +61,7 @@ class Job:
     data: bytes | None = None
     hash: str = ""
     #: float32 [3, s, s] of `Encoder.prepare`; None for a product without picture.
-    pixels: torch.Tensor | None = None
+    pixels: Pixels | None = None
 
 
 Batch = tuple[list[Job], list[Point]]
@@ -199,7 +200,7 @@ class Stages:
         for batch in batches(jobs, self._settings.batch_size):
             pictures = [job.pixels for job in batch if job.pixels is not None]
             with span("encode", parent=self._trace, products=len(batch), pictures=len(pictures)):
-                vectors = iter(self._encoder.encode_prepared(torch.stack(pictures)) if pictures else ())
+                vectors = iter(self._encoder.encode_prepared(np.stack(pictures)) if pictures else ())
                 points = make_points(
                     [job.product for job in batch],
                     [next(vectors) if job.pixels is not None else None for job in batch],

@@ -6,19 +6,16 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from PIL.Image import Image
 
 from searcher.batching import Batcher
-from services.encoder.base import Encoder
+from services.encoder.base import Encoder, Pixels
 from services.encoder.regions import look_attentively
 from services.encoder.tokens import picture_tokens
 from services.store.base import Vector
-
-if TYPE_CHECKING:
-    import torch
 
 T = TypeVar("T")
 
@@ -61,7 +58,7 @@ class QueryEncoder:
         self.encoder = encoder
         self._cache = VectorCache(cache_size)
         self._texts: Batcher[str, Vector] = Batcher(lambda texts: list(encoder.encode_texts(texts)), _BATCH)
-        self._pictures: Batcher[torch.Tensor, Vector] = Batcher(self._encode_prepared, _BATCH)
+        self._pictures: Batcher[Pixels, Vector] = Batcher(self._encode_prepared, _BATCH)
 
     def texts(self, texts: Sequence[str]) -> list[Vector]:
         """One vector float32 [d] for each text."""
@@ -76,7 +73,7 @@ class QueryEncoder:
         unit = getattr(self.encoder, "measure", "cosine") == "cosine"
         marks = attend if attend and unit else [False] * len(images)
         keys = [
-            ("a" if mark else "i") + hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
+            ("a" if mark else "i") + hashlib.sha256(pixels.tobytes()).hexdigest()
             for pixels, mark in zip(prepared, marks, strict=True)
         ]
         return self._cached(keys, list(zip(images, prepared, marks, strict=True)), self._encode_pictures)
@@ -85,7 +82,7 @@ class QueryEncoder:
         """Unit patch tokens float32 [k, d] of one RGB picture. Raises `EncoderUnavailable` for an encoder
         without patches."""
         pixels = self.encoder.prepare(image)
-        key = "p" + hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
+        key = "p" + hashlib.sha256(pixels.tobytes()).hexdigest()
         tokens = self._cache.get(key)
         if tokens is None:
             tokens = picture_tokens(self.encoder, [pixels])[0]
@@ -93,12 +90,10 @@ class QueryEncoder:
             self._cache.put(key, tokens)
         return tokens
 
-    def _encode_prepared(self, pixels: Sequence[torch.Tensor]) -> list[Vector]:
-        import torch  # here, because `vitrine --help` should not wait for it
+    def _encode_prepared(self, pixels: Sequence[Pixels]) -> list[Vector]:
+        return list(self.encoder.encode_prepared(np.stack(pixels)))
 
-        return list(self.encoder.encode_prepared(torch.stack(list(pixels))))
-
-    def _encode_pictures(self, pictures: Sequence[tuple[Image, torch.Tensor, bool]]) -> list[Vector]:
+    def _encode_pictures(self, pictures: Sequence[tuple[Image, Pixels, bool]]) -> list[Vector]:
         whole = [pixels for _, pixels, mark in pictures if not mark]
         vectors = iter(self._pictures(whole) if whole else ())
         return [

@@ -6,7 +6,6 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -14,15 +13,12 @@ from PIL import Image
 from services.calibration import SAMPLE, Calibration, sample_calibration
 from services.catalogue.images import decode_image, is_data_uri
 from services.catalogue.product import Product
-from services.encoder.base import Encoder
+from services.encoder.base import Encoder, Pixels
 from services.encoder.tokens import picture_tokens
 from services.errors import InvalidInput, VitrineError
 from services.points import check_pictured, content_hash, make_points, open_collection
 from services.settings import Settings
 from services.store.base import Vector, VectorStore
-
-if TYPE_CHECKING:
-    import torch
 
 #: Pictures sent with a product are kept as they are up to this size, larger ones at this side length.
 _KEPT_BYTES = 300_000
@@ -63,7 +59,7 @@ def upsert(store: VectorStore, encoder: Encoder, settings: Settings, items: Sequ
     meta = open_collection(store, encoder, settings)
     done = Upserted()
     good: list[NewProduct] = []
-    prepared: list[torch.Tensor | None] = []
+    prepared: list[Pixels | None] = []
     seen: set[str] = set()
     for index, item in enumerate(items):
         try:
@@ -107,7 +103,7 @@ def refresh_calibration(store: VectorStore, encoder: Encoder) -> Calibration | N
     return calibration
 
 
-def _prepare(item: NewProduct, encoder: Encoder, settings: Settings, seen: set[str]) -> torch.Tensor | None:
+def _prepare(item: NewProduct, encoder: Encoder, settings: Settings, seen: set[str]) -> Pixels | None:
     if item.product.id in seen:
         raise InvalidInput(
             f"The id '{item.product.id}' comes twice.", mend="Send each product once.", field="id"
@@ -147,15 +143,13 @@ def _shown(item: NewProduct, settings: Settings) -> str | None:
 
 
 def _encode(
-    encoder: Encoder, prepared: Sequence[torch.Tensor | None], batch_size: int
+    encoder: Encoder, prepared: Sequence[Pixels | None], batch_size: int
 ) -> list[Vector | None]:
-    import torch  # here, because `vitrine --help` should not wait for it
-
     vectors: list[Vector | None] = [None] * len(prepared)
     rows = [row for row, pixels in enumerate(prepared) if pixels is not None]
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
-        stacked = torch.stack([pixels for row in batch if (pixels := prepared[row]) is not None])
+        stacked = np.stack([pixels for row in batch if (pixels := prepared[row]) is not None])
         for row, vector in zip(batch, encoder.encode_prepared(stacked), strict=True):
             vectors[row] = np.asarray(vector, dtype=np.float32)
     return vectors

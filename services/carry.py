@@ -11,22 +11,18 @@ import dataclasses
 import threading
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from services.calibration import sample_calibration
 from services.catalogue.images import decode_image, read_resolved
 from services.catalogue.product import Product
-from services.encoder.base import Encoder
+from services.encoder.base import Encoder, Pixels
 from services.encoder.tokens import picture_tokens
 from services.errors import StoreUnavailable, VitrineError
 from services.points import HASH, INDEXED_AT, SOURCE, check_pictured, content_hash, make_points
 from services.settings import Settings
 from services.store.base import Point, VectorStore
-
-if TYPE_CHECKING:
-    import torch
 
 #: Payload key of a product that was carried over: the hash it had in the old collection.
 FROM = "_from"
@@ -180,10 +176,10 @@ class CarryOver:
         for start in range(0, len(ids), self._settings.batch_size):
             points: list[Point] = []
             data: list[bytes | None] = []
-            prepared: list[torch.Tensor | None] = []
+            prepared: list[Pixels | None] = []
             for point in self._old.fetch(ids[start : start + self._settings.batch_size]):
                 picture: bytes | None = None
-                pixels: torch.Tensor | None = None
+                pixels: Pixels | None = None
                 try:
                     picture, pixels = self._read(point)
                 except VitrineError as error:
@@ -198,7 +194,7 @@ class CarryOver:
                 self._new.upsert(self._encoded(points, data, prepared))
         return refused
 
-    def _read(self, point: Point) -> tuple[bytes | None, torch.Tensor | None]:
+    def _read(self, point: Point) -> tuple[bytes | None, Pixels | None]:
         source = point.payload.get(SOURCE)
         check_pictured(source is not None, self._encoder)
         if source is None:
@@ -209,12 +205,10 @@ class CarryOver:
         return data, self._encoder.prepare(decode_image(data, max_pixels=limit, target=side))
 
     def _encoded(
-        self, old: Sequence[Point], data: Sequence[bytes | None], prepared: Sequence[torch.Tensor | None]
+        self, old: Sequence[Point], data: Sequence[bytes | None], prepared: Sequence[Pixels | None]
     ) -> list[Point]:
-        import torch  # here, because `vitrine --help` should not wait for it
-
         there = [pixels for pixels in prepared if pixels is not None]
-        vectors = iter(self._encoder.encode_prepared(torch.stack(there)) if there else ())
+        vectors = iter(self._encoder.encode_prepared(np.stack(there)) if there else ())
         images: list[np.ndarray | None] = [
             np.asarray(next(vectors)) if pixels is not None else None for pixels in prepared
         ]

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    # For the annotations alone: importing torch would cost every command, even --help, a second or two.
-    import torch
     from PIL.Image import Image
 
 Vectors = npt.NDArray[np.float32]
+#: Prepared pictures: float32 [3, s, s], or stacked [n, 3, s, s]. No tensors, so that whoever holds an encoder
+#: need not import torch, which takes seconds.
+Pixels = npt.NDArray[np.float32]
 #: What vectors are compared by.
 Measure = Literal["cosine", "euclid", "dot"]
 
@@ -76,10 +77,10 @@ class Encoder(Protocol):
     def image_size(self) -> int:
         """Side in pixels of the square the image tower sees; loaders may decode JPEGs down to it."""
 
-    def prepare(self, image: Image) -> torch.Tensor:
+    def prepare(self, image: Image) -> Pixels:
         """One RGB picture preprocessed: float32 [3, image_size, image_size]. Cheap, for loader threads."""
 
-    def encode_prepared(self, pixels: torch.Tensor) -> Vectors:
+    def encode_prepared(self, pixels: Pixels) -> Vectors:
         """Pictures from `prepare`, stacked: float32 [n, 3, s, s] -> float32 [n, d]."""
 
     def encode_images(self, images: Sequence[Image]) -> Vectors:

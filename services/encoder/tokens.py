@@ -7,26 +7,25 @@ instead of one, and compares each token of a query with the one that it is most 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from services.encoder.base import Encoder, Vectors
+import numpy as np
+
+from services.encoder.base import Encoder, Pixels, Vectors
 from services.encoder.grid import coarser
 from services.errors import EncoderUnavailable
-
-if TYPE_CHECKING:
-    import torch
 
 
 @runtime_checkable
 class PatchEncoder(Protocol):
     """An encoder that can look at places of pictures that are prepared already."""
 
-    def encode_prepared_patches(self, pixels: torch.Tensor) -> Vectors:
+    def encode_prepared_patches(self, pixels: Pixels) -> Vectors:
         """Pictures from `prepare`, stacked, at least one: float32 [n, 3, s, s] -> L2-normalised float32
         [n, rows, columns, d]."""
 
 
-def picture_tokens(encoder: Encoder, prepared: Sequence[torch.Tensor | None]) -> list[Vectors | None]:
+def picture_tokens(encoder: Encoder, prepared: Sequence[Pixels | None]) -> list[Vectors | None]:
     """Unit tokens float32 [k, d] of pictures from `Encoder.prepare`, None where there is none.
 
     They are the patches of the encoder's own grid (3 x 3 for the shipped one), averaged down to at most
@@ -34,8 +33,6 @@ def picture_tokens(encoder: Encoder, prepared: Sequence[torch.Tensor | None]) ->
 
     Raises `EncoderUnavailable` for an encoder whose image tower has no patches.
     """
-    import torch  # here, because `vitrine --help` should not wait for it
-
     there = [pixels for pixels in prepared if pixels is not None]
     if not there:
         return [None] * len(prepared)
@@ -45,7 +42,7 @@ def picture_tokens(encoder: Encoder, prepared: Sequence[torch.Tensor | None]) ->
             mend="Choose another encoder, or set VITRINE_LATE_INTERACTION=false.",
             field="encoder",
         )
-    grids = iter(encoder.encode_prepared_patches(torch.stack(there)))
+    grids = iter(encoder.encode_prepared_patches(np.stack(there)))
     return [None if pixels is None else coarser(next(grids)).reshape(-1, encoder.dim) for pixels in prepared]
 
 

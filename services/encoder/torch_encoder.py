@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from services.encoder.base import EncoderIdentity, Measure, Vectors
+from services.encoder.base import EncoderIdentity, Measure, Pixels, Vectors
 from services.encoder.device import Precision, pick_device, pick_precision
 from services.encoder.failures import one_line
 from services.encoder.identity import hash_configuration, hash_weights
@@ -84,15 +84,16 @@ class TorchEncoder(ABC):
             return "torch"
         return "ONNX Runtime, 8 bits" if self._runtime == "onnx8" else "ONNX Runtime"
 
-    def prepare(self, image: Image.Image) -> torch.Tensor:
+    def prepare(self, image: Image.Image) -> Pixels:
         """One picture as the model's own preprocessing makes it: float32 [3, height, width].
 
         Height and width are `image_size` for the usual square towers; for a rectangular one the larger
         of them is.
         """
-        return self._prepared(image if image.mode == "RGB" else image.convert("RGB"))
+        pixels: Pixels = self._plain(image).numpy()
+        return pixels
 
-    def encode_prepared(self, pixels: torch.Tensor) -> Vectors:
+    def encode_prepared(self, pixels: Pixels) -> Vectors:
         """Pictures from `prepare`, stacked: float32 [n, 3, height, width] -> float32 [n, d], of unit length
         unless `measure` is another than cosine."""
         return self._run(self._image_features, self._stacked_batches(pixels))
@@ -150,7 +151,7 @@ class TorchEncoder(ABC):
             return self._run(self._patch_features, [self._blank()], unit=True)[:0]
         return self._run(self._patch_features, self._prepared_batches(images), unit=True)
 
-    def encode_prepared_patches(self, pixels: torch.Tensor) -> Vectors:
+    def encode_prepared_patches(self, pixels: Pixels) -> Vectors:
         """As `encode_patches`, of pictures from `prepare`, stacked: float32 [n, 3, height, width], n > 0."""
         return self._run(self._patch_features, self._stacked_batches(pixels), unit=True)
 
@@ -183,21 +184,23 @@ class TorchEncoder(ABC):
         """The towers that can be exported, each with an input of two rows to try it on."""
         noise = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
         pictures = [Image.fromarray(pixels).resize((64, 64)) for pixels in noise]
-        return [(self._image_features, torch.stack([self.prepare(picture) for picture in pictures]))]
+        return [(self._image_features, torch.stack([self._plain(picture) for picture in pictures]))]
+
+    def _plain(self, image: Image.Image) -> torch.Tensor:
+        return self._prepared(image if image.mode == "RGB" else image.convert("RGB"))
 
     def _prepared_batches(self, images: Sequence[Image.Image]) -> Iterator[torch.Tensor]:
         for batch in batches(images, self.batch_size):
-            yield torch.stack([self.prepare(image) for image in batch])
+            yield torch.stack([self._plain(image) for image in batch])
 
-    def _stacked_batches(self, pixels: torch.Tensor) -> Iterator[torch.Tensor]:
+    def _stacked_batches(self, pixels: Pixels) -> Iterator[torch.Tensor]:
         if pixels.ndim != 4 or pixels.shape[1] != 3:
             raise InvalidInput(
                 f"Prepared pictures must have the shape [n, 3, height, width], not {list(pixels.shape)}.",
                 mend="Stack what prepare() returns.",
                 field="pixels",
             )
-        starts = range(0, len(pixels), self.batch_size)
-        return (pixels[start : start + self.batch_size] for start in starts)
+        return iter(torch.split(torch.from_numpy(pixels), self.batch_size) if len(pixels) else ())
 
     @contextmanager
     def _arithmetic(self) -> Iterator[None]:
@@ -233,7 +236,7 @@ class TorchEncoder(ABC):
         return batch.to(self.device, non_blocking=True)
 
     def _blank(self) -> torch.Tensor:
-        return self.prepare(Image.new("RGB", (64, 64)))[None]
+        return self._plain(Image.new("RGB", (64, 64)))[None]
 
     def _first_run(self) -> tuple[int, int]:
         """(image size, width of the space), found by running the model once.

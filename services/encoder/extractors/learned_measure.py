@@ -103,13 +103,13 @@ class LearnedMeasure(TorchEncoder):
         return self._run(self._model, torch.split(vectors, self.batch_size) if len(vectors) else ())
 
     def _prepared(self, image: Image.Image) -> torch.Tensor:
-        return self._base.prepare(image)
+        return torch.from_numpy(self._base.prepare(image))
 
     def _image_features(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self._mapped(self._base.encode_prepared(pixels))
+        return self._mapped(self._base.encode_prepared(pixels.cpu().numpy()))
 
     def _patch_features(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self._mapped(self._base.encode_prepared_patches(pixels))
+        return self._mapped(self._base.encode_prepared_patches(pixels.cpu().numpy()))
 
     def _mapped(self, vectors: Vectors) -> torch.Tensor:
         mapped: torch.Tensor = self._model(torch.from_numpy(vectors).to(self.device))

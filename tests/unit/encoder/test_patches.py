@@ -53,7 +53,7 @@ def test_mean_of_patches_is_the_picture_after_mean_pooling_and_a_linear_projecti
 
 def test_the_same_through_the_encoder(tiny_encoder: DualEncoder) -> None:
     pictures = [noise(seed) for seed in range(3)]
-    raw = torch.stack([tiny_encoder.prepare(picture) for picture in pictures])
+    raw = torch.from_numpy(np.stack([tiny_encoder.prepare(picture) for picture in pictures]))
     with torch.inference_mode():
         patches = tiny_encoder._patch_features(raw).numpy()
     mean = patches.mean(axis=(1, 2))

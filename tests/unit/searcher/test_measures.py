@@ -25,7 +25,7 @@ from searcher.upsert import NewProduct
 from searcher.vectors import VectorTable
 from services.calibration import Calibration
 from services.catalogue.product import Product
-from services.encoder.base import EncoderIdentity, Vectors
+from services.encoder.base import EncoderIdentity, Pixels, Vectors
 from services.errors import EncoderMismatch
 from services.measures import MEASURES, Measure, mean, similarity
 from services.points import open_collection
@@ -54,16 +54,16 @@ class Quarters:
     def identity(self) -> EncoderIdentity:
         return EncoderIdentity("quarters", "1" * 16, "2" * 16, DIM)
 
-    def prepare(self, image: Image.Image) -> torch.Tensor:
+    def prepare(self, image: Image.Image) -> Pixels:
         pixels = np.asarray(image.convert("RGB").resize((16, 16)), dtype=np.float32) / 255
-        return torch.from_numpy(pixels).permute(2, 0, 1)
+        return pixels.transpose(2, 0, 1)
 
-    def encode_prepared(self, pixels: torch.Tensor) -> Vectors:
-        return 3 * torch.nn.functional.adaptive_avg_pool2d(pixels, 2).flatten(1).numpy()
+    def encode_prepared(self, pixels: Pixels) -> Vectors:
+        return 3 * torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(pixels), 2).flatten(1).numpy()
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         prepared = [self.prepare(image) for image in images]
-        return self.encode_prepared(torch.stack(prepared)) if prepared else np.empty((0, DIM), np.float32)
+        return self.encode_prepared(np.stack(prepared)) if prepared else np.empty((0, DIM), np.float32)
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         words = [
