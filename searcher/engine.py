@@ -249,9 +249,11 @@ class Engine:
         return state
 
     def warm_up(self) -> None:
-        """Run the encoder once, so that the first customer does not wait for its lazy parts."""
+        """Run the encoder once, and have all of it loaded, so that no customer waits for its lazy parts."""
         # One that sees pictures only has run once when it was loaded.
         self.encoder.encode_texts(["warm up"] if self.encoder.sees_text else [])
+        if complete := getattr(self.encoder, "complete", None):
+            complete()
 
     def close(self) -> None:
         """Let the store go; nothing can be asked afterwards."""
@@ -358,9 +360,9 @@ def open_engine(settings: Settings) -> Engine:
     Raises `EncoderUnavailable`, `StoreUnavailable`.
     """
     # Imported here, because they pull in model and store libraries that users of `Engine` may not need.
-    from services.encoder.registry import load_encoder
+    from services.encoder.registry import load_encoder, load_soon
     from services.store.alias import served
     from services.store.factory import open_store
 
     settings = served(settings)
-    return Engine(settings, load_encoder(settings), open_store(settings))
+    return Engine(settings, load_soon(settings, load_encoder), open_store(settings))

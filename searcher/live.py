@@ -196,10 +196,10 @@ class LiveEngine:
 
     def _engine_for(self, collection: str) -> Engine:
         """An engine for another collection of this name, loaded, checked and warm."""
-        from services.encoder.registry import load_accelerated
+        from services.encoder.registry import load_soon
 
         own = settings_of(self.settings, collection)
-        engine = Engine(own, load_accelerated(own), open_store(own))
+        engine = Engine(own, load_soon(own), open_store(own))
         try:
             engine.check()
             engine.warm_up()
@@ -303,7 +303,7 @@ def open_live(settings: Settings) -> LiveEngine:
 
     A server that does not answer yet is no reason not to start. Raises `EncoderUnavailable`.
     """
-    from services.encoder.registry import load_accelerated
+    from services.encoder.registry import load_soon
 
     own = settings
     with closing(open_alias(settings)) as alias:
@@ -313,7 +313,7 @@ def open_live(settings: Settings) -> LiveEngine:
             if not settings.qdrant_url:
                 raise
             log.warning("collection not known yet", reason=str(error))
-    engine = Engine(own, load_accelerated(own), open_store(own))
+    engine = Engine(own, load_soon(own), open_store(own))
     return LiveEngine(settings, engine, open_alias(settings)).start()
 
 

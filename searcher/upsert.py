@@ -142,9 +142,7 @@ def _shown(item: NewProduct, settings: Settings) -> str | None:
     return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
-def _encode(
-    encoder: Encoder, prepared: Sequence[Pixels | None], batch_size: int
-) -> list[Vector | None]:
+def _encode(encoder: Encoder, prepared: Sequence[Pixels | None], batch_size: int) -> list[Vector | None]:
     vectors: list[Vector | None] = [None] * len(prepared)
     rows = [row for row, pixels in enumerate(prepared) if pixels is not None]
     for start in range(0, len(rows), batch_size):

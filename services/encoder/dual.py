@@ -10,13 +10,10 @@ from typing import Any
 import torch
 
 from services.encoder.base import Vectors
+from services.encoder.plain import PROBE_TEXTS, clean_text
 from services.encoder.torch_encoder import TorchEncoder, batches, check_finite, does_not_run
 from services.errors import EncoderUnavailable, InvalidInput
 from services.settings import Settings
-
-#: Characters of a text that are looked at for each token the text tower can hold. Real text has about
-#: five to a token, and the cost of some tokenizers grows with the square of an endless word.
-CHARACTERS_PER_TOKEN = 32
 
 
 class DualEncoder(TorchEncoder):
@@ -69,13 +66,11 @@ class DualEncoder(TorchEncoder):
     # How it runs
 
     def _probes(self) -> list[tuple[Callable[[Any], torch.Tensor], Any]]:
-        texts = self._tokenize(["a red summer dress with stripes", "boots"])
+        texts = self._tokenize(PROBE_TEXTS[:2])
         return [*super()._probes(), (self._text_features, texts)]
 
     def _tokenize(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
-        limit = CHARACTERS_PER_TOKEN * self.context_length
-        # Half of a surrogate pair, as cut-off JSON may hold, is no character and has no UTF-8 form.
-        clean = [text[:limit].encode("utf-8", "replace").decode("utf-8") for text in texts]
+        clean = [clean_text(text, self.context_length) for text in texts]
         with self._tokenizing:
             return self._tokens(clean)
 

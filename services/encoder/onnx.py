@@ -1,17 +1,12 @@
-"""Towers in ONNX Runtime: the same vectors as in torch, on a CPU in half the time for one picture or text.
+"""An exported tower in ONNX Runtime: numpy in, numpy out, and no torch to wait for.
 
-A tower is exported as torch runs it, checked against torch on a probe, and kept as a file, so that only the
-first start pays for the export. `benchmarks.runtimes` measures this beside the other ways of running a tower.
+Exporting is `services.encoder.export`'s; `benchmarks.runtimes` measures this beside the other ways of running
+a tower.
 """
 
 from __future__ import annotations
 
-import io
-import logging
-import tempfile
-import threading
-import warnings
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,135 +15,53 @@ from uuid import uuid4
 import numpy as np
 import onnxruntime
 import structlog
-import torch
+
+from services.encoder.base import Vectors
 
 log = structlog.get_logger(__name__)
-
-Tower = Callable[[Any], torch.Tensor]
 
 #: Cosine from which two vectors of a probe count as the same: other activations or weights give less.
 _SAME = 0.9999
 #: The same with 8 bits.
 _NEARLY = 0.98
-_OPSET = 18
-#: Exporting turns a switch that holds for the whole process.
-_exporting = threading.Lock()
 
 
 class OnnxTower:
-    """A tower that was exported: pixels float32 [n, 3, s, s], or tokens int64 [n, t] by name, -> [n, d]."""
+    """A tower that was exported: pixels float32 [n, 3, s, s], or tokens int64 [n, t] by name, as arrays or
+    tensors of torch on the CPU -> float32 [n, d], not normalised."""
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, threads: int) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
+        options.intra_op_num_threads = threads
         options.log_severity_level = 3
         # Threads that wait by spinning take the cores away from decoding and from other searches.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._names = [one.name for one in self._session.get_inputs()]
 
-    def __call__(self, given: Any) -> torch.Tensor:
-        tensors = given if isinstance(given, dict) else {self._names[0]: given}
-        found = self._session.run(None, {name: tensors[name].numpy() for name in self._names})[0]
-        return torch.from_numpy(found)
-
-
-def onnx_tower(tower: Tower, probe: Any, file: Path, *, small: bool = False) -> OnnxTower | None:
-    """The tower in ONNX Runtime, from `file` or exported to it; None, with a line in the log, if it cannot be
-    exported or then gives other vectors.
-
-    `probe` is an input of two rows, a tensor or tensors by name, on the CPU. `small`: products of matrices
-    are computed with 8 bits, weights quantised now and the rest as it comes (dynamic quantisation).
-    """
-    with torch.inference_mode():
-        wanted = tower(probe).float().numpy()
-    for kept in (True, False):
-        try:
-            model = file.read_bytes() if kept else _exported(tower, probe, small)
-            found = OnnxTower(model)
-            if not _same(found(probe).numpy(), wanted, _NEARLY if small else _SAME):
-                raise ValueError("its vectors are not those of torch")
-        except FileNotFoundError:
-            continue
-        except Exception as error:
-            # A file of another version, or damaged, is made anew; a tower that fails then stays in torch.
-            log.info(
-                "tower stays in torch", file=file.name, kept=kept, reason=f"{type(error).__name__}: {error}"
-            )
-            continue
-        if not kept:
-            _keep(file, model)
+    def __call__(self, given: Any) -> Vectors:
+        by_name = given if isinstance(given, Mapping) else {self._names[0]: given}
+        found: Vectors = self._session.run(None, {name: np.asarray(by_name[name]) for name in self._names})[0]
         return found
-    return None
 
 
-def _exported(tower: Tower, probe: Any, small: bool) -> bytes:
-    names = list(probe) if isinstance(probe, dict) else ["pixels"]
-    tensors = tuple(probe.values()) if isinstance(probe, dict) else (probe,)
-    # Tokens may be padded to the longest of a batch only; pictures have one size.
-    axes = {name: {0: "n", 1: "length"} if isinstance(probe, dict) else {0: "n"} for name in names}
-    file = io.BytesIO()
-    with _exporting, warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        fast = torch.backends.mha.get_fastpath_enabled()
-        torch.backends.mha.set_fastpath_enabled(False)
-        try:
-            torch.onnx.export(
-                _Module(tower, names).eval(), tensors, file,  # type: ignore[arg-type]  # the older exporter writes to it
-                input_names=names, output_names=["vectors"],
-                dynamic_axes={**axes, "vectors": {0: "n"}}, opset_version=_OPSET, dynamo=False,
-            )  # fmt: skip
-        finally:
-            torch.backends.mha.set_fastpath_enabled(fast)
-    return _quantized(file.getvalue()) if small else file.getvalue()
-
-
-def _quantized(model: bytes) -> bytes:
-    import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "small.onnx"
-        logging.disable(logging.WARNING)  # that there might be something to gain by preparing the model
-        try:
-            quantize_dynamic(
-                onnx.load_model_from_string(model), out, weight_type=QuantType.QInt8,
-                op_types_to_quantize=["MatMul", "Gemm"],
-            )  # fmt: skip
-        finally:
-            logging.disable(logging.NOTSET)
-        return out.read_bytes()
-
-
-class _Module(torch.nn.Module):
-    """A method as the module that the exporter asks for."""
-
-    def __init__(self, tower: Tower, names: list[str]) -> None:
-        super().__init__()
-        self._tower, self._names = tower, names
-        # The exporter knows weights as such only if they are those of the module. It puts that back into the
-        # mode it was in, so it has to be in evaluation mode itself.
-        self.model = getattr(getattr(tower, "__self__", None), "_model", None)
-
-    def forward(self, *given: torch.Tensor) -> torch.Tensor:
-        pictures = self._names == ["pixels"]
-        return self._tower(given[0] if pictures else dict(zip(self._names, given, strict=True)))
-
-
-def _same(found: np.ndarray, wanted: np.ndarray, least: float) -> bool:
+def alike(found: Vectors, wanted: Vectors, *, small: bool) -> bool:
+    """Whether each vector found [n, d] is the one wanted, or nearly so if it was computed with 8 bits
+    (`small`)."""
     if found.shape != wanted.shape:
         return False
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
-    return bool(((found * wanted).sum(axis=1) > least * lengths).all())
+    return bool(((found * wanted).sum(axis=1) > (_NEARLY if small else _SAME) * lengths).all())
 
 
-def _keep(file: Path, model: bytes) -> None:
+def keep(file: Path, data: bytes) -> None:
+    """Write a file whole or not at all; where it cannot be written, that is one line in the log."""
     part = file.with_name(f"{file.name}-{uuid4().hex[:8]}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(model)
+        part.write_bytes(data)
         part.replace(file)
     except OSError as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        log.info("exported tower is not kept", file=str(file), reason=str(error))
+        log.info("not kept for the next start", file=str(file), reason=str(error))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import open_clip
 import torch
 from huggingface_hub import constants
@@ -61,6 +63,28 @@ class OpenClipEncoder(DualEncoder):
             context_length=tokenizer.context_length,
             configuration=configuration,
         )
+
+    def tokenize(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Token ids of texts: int64 [n, context_length]."""
+        ids: npt.NDArray[np.int64] = self._tokenize(texts)["text"].numpy()
+        return ids
+
+    def plan(self) -> dict[str, Any] | None:
+        """What of `services.encoder.quick.Note` only the encoder knows: how it prepares pictures and texts,
+        and where its exported towers are. None if one of them is missing, or done as only open_clip can."""
+        seen: dict[str, Any] = self._model.visual.preprocess_cfg  # type: ignore[union-attr,assignment]
+        tokenizer = self._tokenizer
+        size = seen["size"] if isinstance(seen["size"], int) else max(seen["size"])
+        image, text = (self.exports.get(name) for name in ("_image_features", "_text_features"))
+        if seen["resize_mode"] != "squash" or not isinstance(tokenizer, HFTokenizer) or not image or not text:
+            return None
+        return {
+            "picture": {"size": size} | {key: seen[key] for key in ("mean", "std", "interpolation")},
+            "context_length": tokenizer.context_length,
+            "pad": tokenizer.tokenizer.pad_token_id,
+            "image_tower": image.name,
+            "text_tower": text.name,
+        }
 
     def _prepared(self, image: Image.Image) -> torch.Tensor:
         pixels: torch.Tensor = self._preprocess(image)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from services.encoder.base import Encoder
 from services.encoder.choices import CLASSIC as CLASSIC
 from services.encoder.choices import DEFAULT as DEFAULT
 from services.encoder.choices import KNOWN as KNOWN
-from services.encoder.dual import DualEncoder
-from services.encoder.extractors.folder import is_extractor
-from services.encoder.torch_encoder import TorchEncoder
 from services.errors import EncoderUnavailable
 from services.settings import Settings
+
+if TYPE_CHECKING:
+    from services.encoder.torch_encoder import TorchEncoder
 
 #: The folder of the encoder that comes with the package.
 DEFAULT_FOLDER = Path(__file__).parent / "weights" / DEFAULT
@@ -96,6 +99,8 @@ def load_encoder(settings: Settings) -> TorchEncoder:
     if parsed.kind in ("hog", "timm", "torchvision"):
         return _load_classic(name, parsed, settings)
     if parsed.kind == "folder":
+        from services.encoder.extractors.folder import is_extractor
+
         folder = Path(parsed.place).expanduser()
         if is_extractor(folder):
             return _load_extractor(name, folder, settings)
@@ -144,12 +149,50 @@ def load_accelerated(settings: Settings, *, many: bool = False) -> TorchEncoder:
     """As `load_encoder`, for a process that encodes a lot: with what makes it faster on this machine, see
     `TorchEncoder.accelerate`. What that takes seconds to make is kept in the data folder."""
     encoder = load_encoder(settings)
-    encoder.accelerate(settings.data_dir / "runtimes", many=many)
+    encoder.accelerate(_runtimes(settings), many=many)
+    if encoder.exports and (folder := _model_folder(settings)) is not None:
+        from services.encoder.openclip import OpenClipEncoder
+        from services.encoder.quick import leave_note
+
+        if isinstance(encoder, OpenClipEncoder):
+            leave_note(encoder, folder, _runtimes(settings), small=settings.runtime == "onnx8")
     return encoder
+
+
+def load_soon(
+    settings: Settings, otherwise: Callable[[Settings], TorchEncoder] = load_accelerated
+) -> Encoder:
+    """An encoder for queries as soon as it can be had: the quick one, with the whole behind it, where an
+    earlier `load_accelerated` made that possible, and what `otherwise` loads where not.
+
+    Raises `EncoderUnavailable`, in one sentence, for a model that cannot be had.
+    """
+    folder = _model_folder(settings)
+    if folder is not None and settings.runtime != "torch" and settings.device in ("auto", "cpu"):
+        from services.encoder.quick import quick_encoder
+
+        name, small = settings.encoder.strip(), settings.runtime == "onnx8"
+        load = partial(otherwise, settings)
+        if quick := quick_encoder(name, folder, _runtimes(settings), load, small=small):
+            return quick
+    return otherwise(settings)
+
+
+def _runtimes(settings: Settings) -> Path:
+    return settings.data_dir / "runtimes"
+
+
+def _model_folder(settings: Settings) -> Path | None:
+    """The folder whose files are the whole of the model, if it is one."""
+    parsed = parse_name(settings.encoder)
+    folder = Path(parsed.place).expanduser()
+    return folder if parsed.kind == "folder" and folder.is_dir() else None
 
 
 def describe(encoder: TorchEncoder) -> dict[str, Any]:
     """Facts about a loaded encoder, JSON-ready, for people to read."""
+    from services.encoder.dual import DualEncoder
+
     return {
         "name": encoder.name,
         "family": encoder.family,

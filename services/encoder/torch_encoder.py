@@ -16,6 +16,7 @@ from services.encoder.base import EncoderIdentity, Measure, Pixels, Vectors
 from services.encoder.device import Precision, pick_device, pick_precision
 from services.encoder.failures import one_line
 from services.encoder.identity import hash_configuration, hash_weights
+from services.encoder.plain import probe_pictures
 from services.errors import EncoderUnavailable, InvalidInput
 from services.settings import Settings
 
@@ -61,6 +62,8 @@ class TorchEncoder(ABC):
         self._runtime = settings.runtime
         #: Towers that ONNX Runtime runs instead of torch, by the name of their method.
         self._exported: dict[str, OnnxTower] = {}
+        #: The files that they came from.
+        self.exports: dict[str, Path] = {}
         self._model = self._tuned(model).to(self.device)
 
         self.image_size, dim = self._first_run()
@@ -117,7 +120,7 @@ class TorchEncoder(ABC):
             return False
         probes = self._probes() if self.exportable and self.device.type == "cpu" else []
         if probes:
-            from services.encoder.onnx import onnx_tower
+            from services.encoder.export import onnx_tower
 
             small = self._runtime == "onnx8"
             for tower, probe in probes:
@@ -125,6 +128,7 @@ class TorchEncoder(ABC):
                 file = folder / f"{name}{'-8' * small}-{torch.__version__}.onnx"
                 if found := onnx_tower(tower, probe, file, small=small):
                     self._exported[tower.__name__] = found
+                    self.exports[tower.__name__] = file
         if asked and (not probes or len(self._exported) < len(probes)):
             raise EncoderUnavailable(
                 f"The encoder {self.name!r} cannot be run by ONNX Runtime here.",
@@ -182,9 +186,8 @@ class TorchEncoder(ABC):
 
     def _probes(self) -> list[tuple[Callable[[Any], torch.Tensor], Any]]:
         """The towers that can be exported, each with an input of two rows to try it on."""
-        noise = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
-        pictures = [Image.fromarray(pixels).resize((64, 64)) for pixels in noise]
-        return [(self._image_features, torch.stack([self._plain(picture) for picture in pictures]))]
+        pictures = [self._plain(picture) for picture in probe_pictures()]
+        return [(self._image_features, torch.stack(pictures))]
 
     def _plain(self, image: Image.Image) -> torch.Tensor:
         return self._prepared(image if image.mode == "RGB" else image.convert("RGB"))
@@ -226,7 +229,7 @@ class TorchEncoder(ABC):
         # Only where many are encoded at once is bf16 in torch faster than float32.
         exact = self._runtime != "onnx8"
         if exported is not None and not (exact and self.precision == "bf16" and _rows(batch) > _FEW):
-            return exported(batch)
+            return torch.from_numpy(exported(batch))
         with self._arithmetic():
             return tower(self._on_device(batch)).float()
 

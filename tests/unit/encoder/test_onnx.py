@@ -1,5 +1,7 @@
 """Towers in ONNX Runtime: the same vectors, kept as files that are checked, where they can be had."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,6 +23,10 @@ def pictures(count: int, side: int = 90) -> list[Image.Image]:
 
 def settings(tmp_path, **given) -> Settings:
     return Settings(_env_file=None, data_dir=tmp_path, device="cpu", **{"runtime": "auto", **given})
+
+
+def exported(tmp_path) -> list[Path]:
+    return sorted((tmp_path / "runtimes").glob("*.onnx"))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +51,7 @@ def test_vectors_are_those_of_torch_for_any_number_of_pictures_and_texts(tmp_pat
 
 def test_exported_towers_are_kept_and_made_anew_where_they_are_damaged_or_of_other_weights(tmp_path, plain):
     load_accelerated(settings(tmp_path))
-    files = sorted((tmp_path / "runtimes").iterdir())
+    files = exported(tmp_path)
     assert len(files) == 2
     times = [file.stat().st_mtime_ns for file in files]
     load_accelerated(settings(tmp_path))
@@ -58,7 +64,7 @@ def test_exported_towers_are_kept_and_made_anew_where_they_are_damaged_or_of_oth
     # A model that loads, and runs, but is another one.
     image.write_bytes(whole)
     encoder = load_accelerated(settings(tmp_path, precision="fp32"))
-    assert sorted((tmp_path / "runtimes").iterdir()) == files
+    assert exported(tmp_path) == files
     assert text.read_bytes() == whole and image.read_bytes() != whole
     np.testing.assert_allclose(encoder.encode_texts(TEXTS), plain.encode_texts(TEXTS), atol=1e-5)
     np.testing.assert_allclose(
@@ -68,7 +74,7 @@ def test_exported_towers_are_kept_and_made_anew_where_they_are_damaged_or_of_oth
 
 def test_weights_that_differ_from_the_exported_ones_are_noticed(tmp_path, plain):
     load_accelerated(settings(tmp_path))
-    for file in (tmp_path / "runtimes").iterdir():
+    for file in exported(tmp_path):
         data = bytearray(file.read_bytes())
         # Somewhere in the middle of the weights: it still loads, with other numbers in it.
         middle = len(data) // 2
@@ -111,7 +117,7 @@ def test_eight_bits_are_nearly_the_same_and_kept_beside_the_others(tmp_path, pla
     load_accelerated(settings(tmp_path))
     encoder = load_accelerated(settings(tmp_path, runtime="onnx8", precision="bf16"))
     assert encoder.runtime == "ONNX Runtime, 8 bits"
-    assert len(list((tmp_path / "runtimes").iterdir())) == 4
+    assert len(exported(tmp_path)) == 4
     # All of them, whatever the precision of torch.
     for found, exact in (
         (encoder.encode_images(pictures(8)), plain.encode_images(pictures(8))),

@@ -18,7 +18,8 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 from services.encoder.base import Encoder
-from services.encoder.dual import CHARACTERS_PER_TOKEN, DualEncoder
+from services.encoder.dual import DualEncoder
+from services.encoder.plain import CHARACTERS_PER_TOKEN
 from services.encoder.registry import describe, load_encoder
 from services.errors import InvalidInput
 from services.settings import Settings

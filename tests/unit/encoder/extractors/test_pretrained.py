@@ -55,7 +55,8 @@ def test_weights_of_timm_come_from_the_hub(local_hub: LocalHub) -> None:
     encoder = load_encoder(Settings(encoder="timm:test_resnet.r160_in1k", device="cpu", precision="fp32"))
     picture = noise(3, 120, 90)
     with torch.no_grad():
-        own = published.forward_features(torch.from_numpy(encoder.prepare(picture)[None])).mean((2, 3))[0].numpy()
+        pixels = torch.from_numpy(encoder.prepare(picture)[None])
+        own = published.forward_features(pixels).mean((2, 3))[0].numpy()
     np.testing.assert_allclose(encoder.encode_images([picture])[0], own / np.linalg.norm(own), atol=1e-5)
     assert encoder.image_size == 160
 

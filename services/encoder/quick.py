@@ -1,0 +1,245 @@
+"""An encoder that is ready in a fraction of a second: exported towers at once, the whole of it behind.
+
+torch and open_clip take seconds to import, and a service that starts, or a search from the command line,
+needs neither for a text or a picture. Whoever has loaded the whole encoder leaves a note of how it is to be
+done without them, checked against the encoder itself; with that note, and files that are those it was made
+of, the next start does so. Whatever only the whole encoder can do waits for it, and once it is loaded, it
+does everything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import structlog
+from PIL import Image
+from pydantic import BaseModel, ConfigDict
+
+from services.encoder.base import Encoder, EncoderIdentity, Measure, Pixels, Vectors
+from services.encoder.onnx import OnnxTower, alike, keep
+from services.encoder.plain import PROBE_TEXTS, Squeezed, TokenFile, probe_pictures
+from services.errors import EncoderUnavailable, InvalidInput
+
+if TYPE_CHECKING:
+    from services.encoder.openclip import OpenClipEncoder
+
+log = structlog.get_logger(__name__)
+
+_TOKENIZER = "tokenizer.json"
+#: Libraries of which another release might prepare or export otherwise.
+_LIBRARIES = ("open_clip_torch", "torch", "transformers", "tokenizers", "pillow", "onnxruntime", "ftfy")
+_FORM = 1
+_BATCH = 32
+
+
+class Note(BaseModel):
+    """What it takes to encode without torch; files are named without their folder, and are those of one
+    model folder's contents (`fingerprint`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: str
+    preprocess: str
+    dim: int
+    picture: Squeezed
+    context_length: int
+    pad: int
+    image_tower: str
+    text_tower: str
+    #: Whether the towers compute with 8 bits.
+    small: bool
+    #: Vectors of the probes of `services.encoder.plain`, [n][d].
+    probe_pictures: list[list[float]]
+    probe_texts: list[list[float]]
+
+
+class QuickEncoder:
+    """Keeps the contract of `services.encoder.base.Encoder`; thread-safe.
+
+    `load` gives the whole encoder. It is called once, in a thread of its own, by `complete` or by the first
+    call that needs it.
+    """
+
+    measure: Measure = "cosine"
+    sees_text = True
+
+    def __init__(
+        self,
+        name: str,
+        note: Note,
+        model: Path,
+        towers: tuple[OnnxTower, OnnxTower],
+        load: Callable[[], Encoder],
+    ) -> None:
+        self.identity = EncoderIdentity(name, note.weights, note.preprocess, note.dim)
+        self.dim = note.dim
+        self.image_size = note.picture.size
+        self._picture = note.picture
+        self.tokenize = TokenFile(model / _TOKENIZER, length=note.context_length, pad=note.pad)
+        self._towers: tuple[OnnxTower, OnnxTower] | None = towers
+        self._load = load
+        self._whole: Encoder | None = None
+        self._loading: Future[Encoder] | None = None
+        self._lock = threading.Lock()
+
+    def prepare(self, image: Image.Image) -> Pixels:
+        """One picture -> float32 [3, image_size, image_size]."""
+        return self._picture(image)
+
+    def encode_prepared(self, pixels: Pixels) -> Vectors:
+        """Pictures from `prepare`, stacked: float32 [n, 3, s, s] -> L2-normalised float32 [n, d]."""
+        if (towers := self._towers) is None:
+            return self._complete().encode_prepared(pixels)
+        if pixels.shape[1:] != (3, self.image_size, self.image_size):
+            raise InvalidInput(
+                f"Prepared pictures must have the shape [n, 3, height, width], not {list(pixels.shape)}.",
+                mend="Stack what prepare() returns.",
+                field="pixels",
+            )
+        return self._unit(towers[0](pixels[at]) for at in _batches(len(pixels)))
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
+        """RGB pictures -> L2-normalised float32 [n, d]; n may be 0."""
+        if self._towers is None:
+            return self._complete().encode_images(images)
+        prepared = [self.prepare(image) for image in images]
+        size = self.image_size
+        return self.encode_prepared(
+            np.stack(prepared) if prepared else np.empty((0, 3, size, size), np.float32)
+        )
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Texts -> L2-normalised float32 [n, d]; n may be 0."""
+        if (towers := self._towers) is None or isinstance(texts, str):
+            return self._complete().encode_texts(texts)
+        return self._unit(towers[1]({"text": self.tokenize(texts[at])}) for at in _batches(len(texts)))
+
+    def encode_patches(self, images: Sequence[Image.Image]) -> Vectors:
+        """As `Encoder.encode_patches`; waits for the whole encoder."""
+        return self._complete().encode_patches(images)
+
+    def encode_prepared_patches(self, pixels: Pixels) -> Vectors:
+        """As `services.encoder.tokens.PatchEncoder`; waits for the whole encoder."""
+        whole = self._complete()
+        found: Vectors = whole.encode_prepared_patches(pixels)  # type: ignore[attr-defined]  # one of open_clip
+        return found
+
+    def complete(self) -> None:
+        """Begin to load the whole encoder, if nobody has."""
+        with self._lock:
+            if self._loading is None:
+                self._loading = Future()
+                threading.Thread(target=self._fill, args=[self._loading], name="encoder").start()
+
+    def _complete(self) -> Encoder:
+        if self._whole is None:
+            self.complete()
+            assert self._loading is not None
+            self._loading.result()
+        assert self._whole is not None
+        return self._whole
+
+    def _fill(self, loading: Future[Encoder]) -> None:
+        try:
+            whole = self._load()
+            if not whole.identity.same_space(self.identity):
+                raise EncoderUnavailable(
+                    f"The files of {self.identity.name!r} changed while it was loaded.",
+                    mend="Start the service again.",
+                    field="encoder",
+                )
+        except Exception as error:
+            log.error("encoder only in part", encoder=self.identity.name, reason=str(error))
+            loading.set_exception(error)
+            return
+        self._whole = whole
+        self._towers = None
+        loading.set_result(whole)
+
+    def _unit(self, found: Iterator[Vectors]) -> Vectors:
+        vectors = np.concatenate([np.empty((0, self.dim), dtype=np.float32), *found])
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors
+
+
+def quick_encoder(
+    name: str, model: Path, folder: Path, load: Callable[[], Encoder], *, small: bool
+) -> QuickEncoder | None:
+    """The encoder of a model folder by the note that `leave_note` left in `folder`; None where there is none,
+    or what it says does not hold."""
+    if not any(folder.glob("*.json")):
+        return None
+    file = folder / f"{fingerprint(model, small=small)}.json"
+    try:
+        return _by_note(name, model, Note.model_validate_json(file.read_bytes()), folder, load)
+    except FileNotFoundError:
+        return None
+    except Exception as error:
+        log.info("no quick start", file=file.name, reason=f"{type(error).__name__}: {error}")
+        return None
+
+
+def leave_note(encoder: OpenClipEncoder, model: Path, folder: Path, *, small: bool) -> None:
+    """Say in `folder` how a loaded encoder, whose towers are exported there, can encode without torch; or
+    nothing, with a line in the log, where that is not known or would give other vectors."""
+    file = folder / f"{fingerprint(model, small=small)}.json"
+    plan = encoder.plan()
+    if plan is None or quick_encoder(encoder.name, model, folder, lambda: encoder, small=small):
+        return
+    pictures = probe_pictures()
+    try:
+        note = Note(
+            weights=encoder.identity.weights,
+            preprocess=encoder.identity.preprocess,
+            dim=encoder.dim,
+            small=small,
+            probe_pictures=[encoder.encode_images([one])[0].tolist() for one in pictures],
+            probe_texts=[encoder.encode_texts([one])[0].tolist() for one in PROBE_TEXTS],
+            **plan,
+        )
+        quick = _by_note(encoder.name, model, note, folder, lambda: encoder)
+        if not all(np.array_equal(quick.prepare(one), encoder.prepare(one)) for one in pictures):
+            raise ValueError("pictures would be prepared otherwise")
+        if not np.array_equal(quick.tokenize(PROBE_TEXTS), encoder.tokenize(PROBE_TEXTS)):
+            raise ValueError("texts would be cut otherwise")
+    except Exception as error:
+        log.info("no quick start", file=file.name, reason=f"{type(error).__name__}: {error}")
+        return
+    keep(file, note.model_dump_json().encode())
+
+
+def fingerprint(model: Path, *, small: bool) -> str:
+    """SHA-256 (hex, 16 digits) over the files of a model folder, the libraries that read them, and whether
+    towers compute with 8 bits."""
+    found = hashlib.sha256(f"{_FORM} {small} {[version(one) for one in _LIBRARIES]}".encode())
+    for file in sorted(path for path in model.iterdir() if path.is_file()):
+        with file.open("rb") as opened:
+            found.update(f"{file.name} {hashlib.file_digest(opened, 'sha256').hexdigest()}".encode())
+    return found.hexdigest()[:16]
+
+
+def _by_note(name: str, model: Path, note: Note, folder: Path, load: Callable[[], Encoder]) -> QuickEncoder:
+    threads = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+    image, text = (
+        OnnxTower((folder / one).read_bytes(), threads) for one in (note.image_tower, note.text_tower)
+    )
+    quick = QuickEncoder(name, note, model, (image, text), load)
+    for found, wanted in (
+        (quick.encode_images(probe_pictures()), note.probe_pictures),
+        (quick.encode_texts(PROBE_TEXTS), note.probe_texts),
+    ):
+        if not alike(found, np.array(wanted, dtype=np.float32), small=note.small):
+            raise ValueError("its vectors are others")
+    return quick
+
+
+def _batches(count: int) -> Iterator[slice]:
+    return (slice(start, start + _BATCH) for start in range(0, count, _BATCH))
