@@ -25,7 +25,7 @@ from searcher.engine import Engine
 from searcher.query import Part, Query
 from services.catalogue.images import decode_image, read_image_bytes
 from services.catalogue.readers import open_catalogue
-from services.encoder.registry import load_encoder
+from services.encoder.registry import load_accelerated
 from services.settings import get_settings
 from services.store.factory import open_store
 from vitrine.sample import find_sample
@@ -35,7 +35,7 @@ def main(queries: Annotated[int, typer.Option(min=10)] = 200) -> None:
     settings = get_settings()
     sample = find_sample(settings.sample_catalogue, settings.data_dir / "demo", 1200)
     catalogue = open_catalogue(sample.catalogue, images=sample.images)
-    encoder = load_encoder(settings)
+    encoder = load_accelerated(settings)
     with tempfile.TemporaryDirectory() as folder:
         own = settings.model_copy(update={"data_dir": Path(folder), "qdrant_url": None, "query_cache": 0})
         store = open_store(own)

@@ -47,12 +47,16 @@ class KeywordSearch:
             if query is None:
                 continue
             idf = self._statistics.idf(query.indices)
-            bm25, shares = np.zeros(len(stored)), np.zeros(len(stored), dtype=np.bool_)
-            for token, weight in zip(query.indices, query.values, strict=True):
-                there = tokens == token
-                # A product has a token once, so no row comes twice.
-                bm25[rows[there]] += weight * idf[token] * values[there]
-                shares[rows[there]] = True
+            asked = np.array(query.indices, dtype=np.uint32)
+            order = np.argsort(asked)
+            at = np.minimum(np.searchsorted(asked, tokens, sorter=order), len(asked) - 1)
+            there = asked[order[at]] == tokens
+            own = np.array(
+                [weight * idf[token] for token, weight in zip(query.indices, query.values, strict=True)]
+            )
+            gains, shared = own[order[at[there]]] * values[there], rows[there]
+            bm25 = np.bincount(shared, gains, minlength=len(stored))
+            shares = np.bincount(shared, minlength=len(stored)) > 0
             mass = sum(idf[word] for word in words_of(query))
             found[:, part] = similarity(np.where(shares, bm25, np.nan), mass)
         # Rounded, so that products with the same words tie, in whatever order their tokens were added up.

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -58,26 +57,30 @@ class VectorTable:
         keywords = [_NO_KEYWORDS] * len(ids)
         with self._lock:
             generation = self._generation
-            places, rows = self._known(ids)
+            rows = self._known(ids)
+            places = np.flatnonzero(rows >= 0)
+            rows = rows[places]
+            if len(places) == len(ids):
+                words = [self._keywords[row] for row in rows.tolist()]
+                return Rows(list(ids), self._vectors[rows], self._present[rows], words)
             vectors[places], present[places] = self._vectors[rows], self._present[rows]
             for place, row in zip(places.tolist(), rows.tolist(), strict=True):
                 keywords[place] = self._keywords[row]
         found = np.zeros(len(ids), dtype=np.bool_)
         found[places] = True
-        if len(places) < len(ids):
-            missing = [one for one, there in zip(ids, found, strict=True) if not there]
-            points = self._store.fetch(missing, vectors=True)
-            place_of = {one: place for place, one in enumerate(ids)}
-            new = [place_of[point.id] for point in points]
-            vectors[new], present[new] = stack(points, self._dim)
-            words = [_keywords(point) for point in points]
-            for place, own in zip(new, words, strict=True):
-                keywords[place] = own
-            found[new] = True
-            with self._lock:
-                # What was forgotten meanwhile may be what was just read.
-                if generation == self._generation and len(ids) <= self._size:
-                    self._keep([point.id for point in points], vectors[new], present[new], words)
+        missing = [one for one, there in zip(ids, found, strict=True) if not there]
+        points = self._store.fetch(missing, vectors=True)
+        place_of = {one: place for place, one in enumerate(ids)}
+        new = [place_of[point.id] for point in points]
+        vectors[new], present[new] = stack(points, self._dim)
+        words = [_keywords(point) for point in points]
+        for place, own in zip(new, words, strict=True):
+            keywords[place] = own
+        found[new] = True
+        with self._lock:
+            # What was forgotten meanwhile may be what was just read.
+            if generation == self._generation and len(ids) <= self._size:
+                self._keep([point.id for point in points], vectors[new], present[new], words)
         if found.all():
             return Rows(list(ids), vectors, present, keywords)
         left = np.flatnonzero(found).tolist()
@@ -96,49 +99,65 @@ class VectorTable:
 
     def _clear(self) -> None:
         rows = min(self._size, _FIRST_ROWS)
-        self._rows: OrderedDict[str, int] = OrderedDict()
+        self._rows: dict[str, int] = {}
+        self._names = [""] * rows
         self._free = list(range(rows))
         self._vectors = np.zeros((rows, len(VECTORS), self._dim), dtype=np.float32)
         self._present = np.zeros((rows, len(VECTORS)), dtype=np.bool_)
         self._until = np.zeros(rows)
+        #: When a row was last read or written, counted in calls.
+        self._used = np.zeros(rows, dtype=np.int64)
+        self._calls = 0
         self._keywords = [_NO_KEYWORDS] * rows
 
-    def _known(self, ids: Sequence[str]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        pairs = [(place, row) for place, one in enumerate(ids) if (row := self._rows.get(one)) is not None]
-        for place, _ in pairs:
-            self._rows.move_to_end(ids[place])
-        places, rows = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
-        if self._seconds is not None:
-            fresh = self._until[rows] > time.monotonic()
-            places, rows = places[fresh], rows[fresh]
-        return places, rows
+    def _known(self, ids: Sequence[str]) -> npt.NDArray[np.intp]:
+        """Rows of these products, -1 for what is to be read anew."""
+        row_of = self._rows
+        rows = np.array([row_of.get(one, -1) for one in ids], dtype=np.intp)
+        if self._seconds is not None and len(rows) and len(self._until):
+            rows[(rows >= 0) & (self._until[rows] <= time.monotonic())] = -1
+        self._calls += 1
+        self._used[rows[rows >= 0]] = self._calls
+        return rows
 
     def _keep(
         self, ids: Sequence[str], vectors: Vector, present: Present, keywords: Sequence[Keywords]
     ) -> None:
+        self._calls += 1
+        old = [row for one in ids if (row := self._rows.get(one)) is not None]
+        self._used[old] = self._calls
+        self._make_room(len(ids) - len(old), spared=len(old))
         rows = []
         for one in ids:
             row = self._rows.get(one)
             if row is None:
-                row = self._rows[one] = self._free_row()
-            self._rows.move_to_end(one)
+                row = self._rows[one] = self._free.pop()
+                self._names[row] = one
             rows.append(row)
         self._vectors[rows], self._present[rows] = vectors, present
         self._until[rows] = time.monotonic() + (self._seconds or 0.0)
+        self._used[rows] = self._calls
         for row, own in zip(rows, keywords, strict=True):
             self._keywords[row] = own
 
-    def _free_row(self) -> int:
-        if not self._free and len(self._present) < self._size:
+    def _make_room(self, count: int, spared: int) -> None:
+        """So many free rows: by growing, and then by those that were not used for the longest time, but for
+        the `spared` last used."""
+        while len(self._free) < count and len(self._present) < self._size:
             old, new = len(self._present), min(2 * len(self._present), self._size)
-            self._free = list(range(old, new))
+            self._free += range(old, new)
+            self._names += [""] * (new - old)
             self._vectors = np.resize(self._vectors, (new, len(VECTORS), self._dim))
             self._present = np.resize(self._present, (new, len(VECTORS)))
-            self._until = np.resize(self._until, new)
+            self._until, self._used = np.resize(self._until, new), np.resize(self._used, new)
             self._keywords += [_NO_KEYWORDS] * (new - old)
-        if self._free:
-            return self._free.pop()
-        return self._rows.popitem(last=False)[1]
+        if (lacking := count - len(self._free)) > 0:
+            used = np.array(list(self._rows.values()), dtype=np.intp)
+            # More than what is needed, so that not every search has to look for the oldest.
+            most = min(max(lacking, self._size // 16), len(used) - spared)
+            for row in used[np.argsort(self._used[used], kind="stable")[:most]].tolist():
+                del self._rows[self._names[row]]
+                self._free.append(row)
 
 
 def stack(points: Sequence[Point], dim: int) -> tuple[Vector, Present]:

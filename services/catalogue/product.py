@@ -68,4 +68,7 @@ class Product(BaseModel):
     @classmethod
     def from_payload(cls, payload: dict[str, Any]) -> Product:
         """The record of a stored payload; keys that start with `_` are the store's own and left out."""
-        return cls.model_validate({key: value for key, value in payload.items() if key in cls.model_fields})
+        return cls.model_validate({key: value for key, value in payload.items() if key in _FIELDS})
+
+
+_FIELDS = frozenset(Product.model_fields)

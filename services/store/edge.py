@@ -217,18 +217,18 @@ class EdgeStore:
 
     def _hits(self, request: engine.QueryRequest, distance: Distance = "cosine") -> list[Hit]:
         hits = self._call("searched", lambda shard: shard.query(request))
-        points = [cast(UUID, hit.id) for hit in hits]
+        points = [cast(UUID, hit.id).int for hit in hits]
         names = self._names.of(points, self._read_names)
         return [
-            Hit(names[point.int], score_of(hit.score, distance))
+            Hit(name, score_of(hit.score, distance))
             for point, hit in zip(points, hits, strict=True)
-            if point.int in names
+            if (name := names.get(point)) is not None
         ]
 
-    def _read_names(self, points: list[UUID]) -> Iterator[tuple[UUID, str]]:
-        wanted_ids: list[int | UUID | str] = [*points]
+    def _read_names(self, points: list[int]) -> Iterator[tuple[int, str]]:
+        wanted_ids: list[int | UUID | str] = [UUID(int=point) for point in points]
         for record in self._call("read", lambda shard: shard.retrieve(wanted_ids, [schema.ID_KEY], False)):
-            yield cast(UUID, record.id), cast(dict[str, str], record.payload)[schema.ID_KEY]
+            yield cast(UUID, record.id).int, cast(dict[str, str], record.payload)[schema.ID_KEY]
 
     def set_keywords(self, keywords: Mapping[str, SparseVector]) -> None:
         checked = {

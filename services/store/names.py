@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from uuid import UUID
 
 #: Most pairs remembered, about 25 MB.
 _MOST = 100_000
@@ -14,18 +13,18 @@ class Names:
     for ever, also of products that were deleted or written anew. Safe to call from several threads."""
 
     def __init__(self) -> None:
-        # By the number of the id, which has a faster hash than the id.
         self._known: dict[int, str] = {}
 
     def of(
-        self, points: Sequence[UUID], read: Callable[[list[UUID]], Iterable[tuple[UUID, str]]]
+        self, points: Sequence[int], read: Callable[[list[int]], Iterable[tuple[int, str]]]
     ) -> Mapping[int, str]:
-        """Product ids by the numbers (`UUID.int`) of these points, and maybe others; `read` is asked for
-        those not known, and leaves out what is not stored any more, as does the answer."""
+        """Product ids by the numbers of these points (`UUID.int`, which has a faster hash than the id), and
+        maybe others; `read` is asked for those not known, and leaves out what is not stored any more, as does
+        the answer."""
         known = self._known
-        if missing := [point for point in points if point.int not in known]:
+        if missing := [point for point in points if point not in known]:
             if len(known) + len(missing) > _MOST:
                 # A new one rather than an emptied one, which another thread may be reading.
-                known = self._known = {point.int: known[point.int] for point in points if point.int in known}
-            known.update((point.int, name) for point, name in read(missing))
+                known = self._known = {point: known[point] for point in points if point in known}
+            known.update(read(missing))
         return known

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -224,6 +225,44 @@ class TestVectorTable:
                     )
         table.read([f"p{i}" for i in range(40)])
         assert len(table) <= 10
+
+    def test_lets_go_of_what_was_not_used_for_the_longest_time(self, store, monkeypatch):
+        table = VectorTable(store, DIM, size=20)
+        for group in range(4):
+            table.read([f"p{i}" for i in range(5 * group, 5 * group + 5)])
+        table.read(["p0", "p1"])
+        table.read(["p30", "p31", "p32"])
+        asked: list[str] = []
+        fetch = store.fetch
+
+        def told(ids, **options):
+            asked.extend(ids)
+            return fetch(ids, **options)
+
+        monkeypatch.setattr(store, "fetch", told)
+        table.read(["p0", "p1", "p5", "p19", "p30", "p31", "p32"])
+        assert asked == []
+        table.read(["p2", "p3", "p4"])
+        assert asked == ["p2", "p3", "p4"]
+
+    @pytest.mark.parametrize("seconds", [None, 0.0])
+    def test_several_threads_may_share_a_table_that_is_too_small_for_them(self, store, seconds):
+        table = VectorTable(store, DIM, size=12, seconds=seconds)
+        right = {point.id: point for point in store.fetch([f"p{i}" for i in range(40)], vectors=True)}
+
+        def look(seed: int) -> None:
+            chance = np.random.default_rng(seed)
+            for _ in range(60):
+                ids = [f"p{i}" for i in chance.choice(40, size=10, replace=False)]
+                found = table.read(ids)
+                assert found.ids == ids and len(table) <= 12
+                for row, one in enumerate(ids):
+                    for column, name in enumerate(VECTORS):
+                        wanted = right[one].vectors.get(name, np.zeros(DIM))
+                        np.testing.assert_array_equal(found.vectors[row, column], wanted)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(look, range(4)))
 
     def test_grows_with_what_is_read(self, store):
         store.upsert(products(1500, seed=3))
