@@ -7,19 +7,22 @@ real collection, which random vectors know nothing of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from rich.console import Console
 from rich.progress import track
 
+from services.carry import calibrate
 from services.catalogue.images import decode_image, read_image_bytes
 from services.catalogue.product import Product
 from services.catalogue.readers import open_catalogue
 from services.encoder.base import Encoder, Vectors
 from services.keywords import product_keywords
+from services.points import open_collection
 from services.settings import Settings
-from services.store.base import VECTORS, Point
+from services.store.base import VECTORS, Point, VectorStore
 from vitrine.sample import find_sample
 
 #: Length of the noise beside a vector of length 1: cosine 0.87 with where it came from, about that of two
@@ -70,11 +73,13 @@ class Embedded:
         return Point(product.id, own, product.payload(), product_keywords(product))
 
 
-def embedded(settings: Settings, encoder: Encoder) -> Embedded:
-    """The sample catalogue's vectors, computed once for an encoder and kept in the data folder."""
+def embedded(settings: Settings, encoder: Encoder, most: int | None = None) -> Embedded:
+    """Vectors of the sample catalogue's first `most` products, computed once for an encoder and kept in the
+    data folder."""
     sample = find_sample(settings.sample_catalogue, settings.data_dir / "demo", 1200)
     catalogue = open_catalogue(sample.catalogue, images=sample.images)
     products = [row.product for row in catalogue if row.product and row.product.image and row.product.title]
+    products = products[:most]
     titles = [str(product.title) for product in products]
     kept = settings.data_dir / "benchmarks" / f"{encoder.identity.weights}-{len(titles)}.npz"
     if kept.exists():
@@ -88,3 +93,14 @@ def embedded(settings: Settings, encoder: Encoder) -> Embedded:
     kept.parent.mkdir(parents=True, exist_ok=True)
     np.savez(kept, **vectors)
     return Embedded(titles, vectors)
+
+
+def fill(
+    store: VectorStore, chunks: Iterable[list[Point]], count: int, encoder: Encoder, settings: Settings
+) -> None:
+    """Store `count` points in a new collection, and finish it as an indexer does."""
+    open_collection(store, encoder, settings)
+    for points in track(chunks, "storing", total=-(-count // CHUNK), console=Console(stderr=True)):
+        store.upsert(points)
+    store.optimize()
+    calibrate(store, encoder)

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -25,11 +26,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.jittered import CHUNK, embedded
-from services.carry import calibrate
+from benchmarks.jittered import embedded, fill
 from services.encoder.registry import load_encoder
-from services.points import open_collection
-from services.settings import Settings, get_settings
+from services.settings import get_settings
 from services.store.factory import open_store
 
 _BARE = """
@@ -49,7 +48,9 @@ def main(
     settings = get_settings()
     with tempfile.TemporaryDirectory() as folder:
         own = settings.model_copy(update={"data_dir": Path(folder), "qdrant_url": None})
-        fill(own, products)
+        encoder = load_encoder(settings)
+        with closing(open_store(own)) as store:
+            fill(store, embedded(settings, encoder).points(products), products, encoder, own)
         kept = own.data_dir / "runtimes"
         environment = os.environ | {"VITRINE_DATA_DIR": str(folder), "VITRINE_LOG_LEVEL": "error"}
         environment.pop("QDRANT_URL", None)
@@ -74,20 +75,6 @@ def main(
         median = statistics.median(seconds)
         table.add_row(name, f"{median:.2f}", f"{median / baseline:.2f}")
     Console().print(table)
-
-
-def fill(settings: Settings, products: int) -> None:
-    """A collection of so many products."""
-    encoder = load_encoder(settings)
-    sample = embedded(get_settings(), encoder)
-    store = open_store(settings)
-    open_collection(store, encoder, settings)
-    chunks = -(-products // CHUNK)
-    for points in track(sample.points(products), "storing", total=chunks, console=Console(stderr=True)):
-        store.upsert(points)
-    store.optimize()
-    calibrate(store, encoder)
-    store.close()
 
 
 def finished(arguments: list[str], environment: dict[str, str]) -> float:

@@ -87,10 +87,37 @@ def test_candidates_are_the_union_of_all_searches(store, catalogue, weights):
     queries = [part.vector for part in asked if part.weight > 0]
     if len(queries) > 1:
         queries.append(unit(sum(part.weight * part.vector for part in asked if part.weight > 0)))
+    queries += [
+        unit(query + share * part.weight / max(weights) * part.vector)
+        for query in queries
+        for share in (1.0, 0.5)
+        for part in asked
+        if part.weight < 0
+    ]
     expected = set().union(*(best(catalogue, field, query, 30) for query in queries for field in VECTORS))
     assert set(found.ids) == expected
     assert len(found.ids) == len(expected)
     assert not found.exhausted
+
+
+def test_what_the_fusion_would_search_with_takes_the_place_of_the_parts_alone(store, catalogue):
+    asked = parts(1.0, 2.0, 1.0)
+    composed = np.stack([part.vector for part in parts(1.0, 1.0, seed=8)])
+    table = VectorTable(store, DIM, size=0)
+    found = next(tiers(store, table, asked, None, depth=30, window=100, composed=composed))
+    together = unit(sum(part.weight * part.vector for part in asked))
+    expected = set().union(
+        *(best(catalogue, field, own, 30) for field, own in zip(VECTORS, composed, strict=True)),
+        *(best(catalogue, field, together, 30) for field in VECTORS),
+    )
+    assert set(found.ids) == expected
+
+
+def test_an_unwanted_part_that_cancels_the_wanted_one_is_taken_off_by_half_alone(store, catalogue):
+    one = parts(1.0)[0]
+    asked = [one, PartVector(one.vector, "text", -1.0)]
+    found = next(tiers(store, VectorTable(store, DIM, size=0), asked, None, depth=30, window=100))
+    assert set(found.ids) == set().union(*(best(catalogue, field, one.vector, 30) for field in VECTORS))
 
 
 @pytest.mark.parametrize("size", [0, 5, 2000])
