@@ -138,7 +138,7 @@ class Head:
 
 
 def _unit(vectors: Array) -> Array:
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    length = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))[..., None]
     unit: Array = vectors / np.maximum(length, 1e-6)
     return unit
 
