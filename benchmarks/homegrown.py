@@ -45,7 +45,7 @@ def main() -> None:
         products = {point.id: point.payload for point in store.fetch([hit.id for hit in hits])}
         return {"hits": [{"product": products[hit.id], "score": hit.score} for hit in hits]}
 
-    uvicorn.run(app, port=int(sys.argv[2]), log_level="error")
+    uvicorn.run(app, port=int(sys.argv[2]), log_level="error", timeout_keep_alive=75)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,9 @@ from services.catalogue.images import decode_image, read_image_bytes
 from services.errors import ImageError, InvalidInput, NotFound
 from services.settings import Settings, get_settings
 
+#: Seconds that an idle connection is kept: longer than proxies keep theirs (60), lest one asks on a
+#: connection that is being closed.
+_KEEP_ALIVE = 75
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _BAR = 6
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
@@ -153,6 +156,7 @@ def run(
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=10,
         )
         address = _address(settings.host, listener.getsockname()[1])
