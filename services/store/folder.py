@@ -70,7 +70,7 @@ class StoreFolder:
     def lock(self) -> None:
         """Take the collection for this process; the system lets go of it however the process ends.
 
-        Raises `StoreLocked`, naming the holder's process id, if another store has it open.
+        Raises `StoreLocked`, naming the holder's process, if another store has it open.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ class StoreFolder:
             by = (
                 "this process"
                 if holder == os.getpid()
-                else f"process {holder}"
+                else f"process {holder}{_command(holder)}"
                 if holder
                 else "another process"
             )
@@ -173,3 +173,18 @@ def _sync_folder(path: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _command(process: int) -> str:
+    """What a process was started as, in brackets, where the system tells: " (vitrine serve)"."""
+    try:
+        words = Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return ""
+    # The program and what it does, and nothing more, for arguments may be private.
+    words = [word for word in words if word and word != "-m"]
+    if words and Path(words[0]).name.startswith("python"):
+        words = words[1:]
+    if not words or words[0].startswith("-"):
+        return ""
+    return f" ({' '.join([Path(words[0]).name, *words[1:2]])[:60]})"

@@ -180,6 +180,20 @@ def test_a_second_process_is_told_who_holds_the_store(process, store) -> None:
     store.close()
 
 
+def test_a_second_process_is_told_what_the_first_was_started_as(store, tmp_path) -> None:
+    program = tmp_path / "vitrine"
+    program.write_text(PROLOGUE + 'say("open"); sys.stdin.read()')
+    # The folder comes first here, where a command of Vitrine has its name.
+    command = [sys.executable, str(program), str(tmp_path), "--key", "secret"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "open\n"
+        with pytest.raises(StoreLocked) as caught:
+            store.open(META)
+        assert f"process {child.pid} (vitrine {tmp_path}"[:60] in str(caught.value)
+        assert "secret" not in str(caught.value)
+        child.communicate("")
+
+
 def test_the_lock_of_a_killed_process_is_taken_over(process, store) -> None:
     child = process('store.upsert(batch(0)); say("open"); sys.stdin.read()')
     assert child.stdout.readline() == "open\n"
