@@ -3,6 +3,7 @@
 `python -m benchmarks.startup`. The collection is of jittered embeddings (`benchmarks.jittered`).
 First starts find nothing in the data folder that an earlier one has left, others do; the baseline is a Python
 process that only imports torch and open_clip and loads the shipped encoder, as a home-grown service has to.
+Memory is what a process occupies, pages of mapped files included.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.jittered import embedded, fill
+from benchmarks.soak import resident
 from services.encoder.registry import load_encoder
 from services.settings import get_settings
 from services.store.factory import open_store
@@ -54,38 +56,45 @@ def main(
         kept = own.data_dir / "runtimes"
         environment = os.environ | {"VITRINE_DATA_DIR": str(folder), "VITRINE_LOG_LEVEL": "error"}
         environment.pop("QDRANT_URL", None)
-        cases: dict[str, Callable[[], float]] = {
+        onnx = environment | {"VITRINE_RUNTIME": "onnx"}
+        cases: dict[str, Callable[[], tuple[float, float]]] = {
             "import open_clip, load the encoder": lambda: finished(["-c", _BARE], environment),
             "vitrine serve, first start, to ready": lambda: ready(environment),
             "vitrine serve, to ready": lambda: ready(environment),
+            "the same with VITRINE_RUNTIME=onnx": lambda: ready(onnx),
             "vitrine search, to its answer": lambda: finished(
                 ["-m", "vitrine.cli", "search", "red dress"], environment
             ),
         }
-        took: dict[str, list[float]] = {name: [] for name in cases}
+        took: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
         for _ in track(range(rounds), "starting", console=Console(stderr=True)):
             shutil.rmtree(kept, ignore_errors=True)
             for name, run in cases.items():
                 took[name].append(run())
     table = Table(box=box.SIMPLE, title=f"{products:,} products, median of {rounds}", title_justify="left")
-    for column in ("", "seconds", "ratio"):
+    for column in ("", "seconds", "ratio", "MB"):
         table.add_column(column, justify="right" if column else "left")
-    baseline = statistics.median(next(iter(took.values())))
-    for name, seconds in took.items():
-        median = statistics.median(seconds)
-        table.add_row(name, f"{median:.2f}", f"{median / baseline:.2f}")
+    baseline = statistics.median(seconds for seconds, _ in next(iter(took.values())))
+    for name, found in took.items():
+        seconds, megabytes = (statistics.median(values) for values in zip(*found, strict=True))
+        table.add_row(name, f"{seconds:.2f}", f"{seconds / baseline:.2f}", f"{megabytes:.0f}")
     Console().print(table)
 
 
-def finished(arguments: list[str], environment: dict[str, str]) -> float:
-    """Seconds until a Python process has ended."""
+def finished(arguments: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """Seconds until a Python process has ended, and the most megabytes it occupied."""
     begun = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], env=environment, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - begun
+    process = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{arguments[:3]} failed")
+    return time.perf_counter() - begun, usage.ru_maxrss / 1024
 
 
-def ready(environment: dict[str, str]) -> float:
-    """Seconds until `/readyz` says so and a search was answered after that."""
+def ready(environment: dict[str, str]) -> tuple[float, float]:
+    """Seconds until `/readyz` says so and a search was answered after that, and the megabytes that the service
+    occupies ten seconds later."""
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "vitrine.cli", "serve", "--port", str(_PORT)],
@@ -98,7 +107,9 @@ def ready(environment: dict[str, str]) -> float:
                 if httpx.get(f"http://127.0.0.1:{_PORT}/readyz").status_code == 200:
                     body = {"text": "red dress", "limit": 24}
                     httpx.post(f"http://127.0.0.1:{_PORT}/search", json=body).raise_for_status()
-                    return time.perf_counter() - begun
+                    took = time.perf_counter() - begun
+                    time.sleep(10)
+                    return took, resident(process.pid) / 2**20
             except httpx.HTTPError:
                 if process.poll() is not None:
                     raise RuntimeError("the service did not start") from None

@@ -8,7 +8,6 @@ unchanged leaves after `load`, before its picture is decoded.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +27,7 @@ from services.catalogue.images import decode_image, read_resolved, resolve_sourc
 from services.catalogue.product import Product
 from services.catalogue.readers import Row
 from services.catalogue.rows import RowError
+from services.cores import cores
 from services.encoder.base import Encoder, Pixels
 from services.encoder.device import pick_device
 from services.encoder.tokens import picture_tokens
@@ -112,7 +112,7 @@ class Stages:
         pictures as files wait in smaller numbers, for they may be large.
         """
         batch = self._settings.batch_size
-        decoders = self._settings.workers or _cores()
+        decoders = self._settings.workers or cores()
         return [
             Stage("read", self.read, ahead=batch),
             Stage("load", self.load, threads=max(LOADERS, decoders), ahead=2 * decoders),
@@ -244,7 +244,3 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -249,11 +249,12 @@ class Engine:
         return state
 
     def warm_up(self) -> None:
-        """Run the encoder once, and have all of it loaded, so that no customer waits for its lazy parts."""
+        """Run the encoder once, and have all of it loaded where that is worth its memory, so that no customer
+        waits for lazy parts."""
         # One that sees pictures only has run once when it was loaded.
         self.encoder.encode_texts(["warm up"] if self.encoder.sees_text else [])
-        if complete := getattr(self.encoder, "complete", None):
-            complete()
+        if self.settings.runtime == "auto" and getattr(self.encoder, "gains_by_loading", False):
+            self.encoder.complete()  # type: ignore[attr-defined]  # it is a QuickEncoder
 
     def close(self) -> None:
         """Let the store go; nothing can be asked afterwards."""

@@ -28,7 +28,7 @@ _NEARLY = 0.98
 
 class OnnxTower:
     """A tower that was exported: pixels float32 [n, 3, s, s], or tokens int64 [n, t] by name, as arrays or
-    tensors of torch on the CPU -> float32 [n, d], not normalised."""
+    tensors of torch on the CPU -> float32 [n, ..., d], not normalised."""
 
     def __init__(self, model: bytes, threads: int) -> None:
         options = onnxruntime.SessionOptions()
@@ -46,12 +46,12 @@ class OnnxTower:
 
 
 def alike(found: Vectors, wanted: Vectors, *, small: bool) -> bool:
-    """Whether each vector found [n, d] is the one wanted, or nearly so if it was computed with 8 bits
+    """Whether each vector found [n, ..., d] is the one wanted, or nearly so if it was computed with 8 bits
     (`small`)."""
     if found.shape != wanted.shape:
         return False
-    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
-    return bool(((found * wanted).sum(axis=1) > (_NEARLY if small else _SAME) * lengths).all())
+    lengths = np.linalg.norm(found, axis=-1) * np.linalg.norm(wanted, axis=-1)
+    return bool(((found * wanted).sum(axis=-1) > (_NEARLY if small else _SAME) * lengths).all())
 
 
 def keep(file: Path, data: bytes) -> None:

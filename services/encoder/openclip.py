@@ -75,7 +75,7 @@ class OpenClipEncoder(DualEncoder):
         seen: dict[str, Any] = self._model.visual.preprocess_cfg  # type: ignore[union-attr,assignment]
         tokenizer = self._tokenizer
         size = seen["size"] if isinstance(seen["size"], int) else max(seen["size"])
-        image, text = (self.exports.get(name) for name in ("_image_features", "_text_features"))
+        image, text, patches = (self.exports.get(f"_{name}_features") for name in ("image", "text", "patch"))
         if seen["resize_mode"] != "squash" or not isinstance(tokenizer, HFTokenizer) or not image or not text:
             return None
         return {
@@ -84,6 +84,7 @@ class OpenClipEncoder(DualEncoder):
             "pad": tokenizer.tokenizer.pad_token_id,
             "image_tower": image.name,
             "text_tower": text.name,
+            "patch_tower": patches and patches.name,
         }
 
     def _prepared(self, image: Image.Image) -> torch.Tensor:
@@ -108,6 +109,16 @@ class OpenClipEncoder(DualEncoder):
 
     def _patch_features(self, pixels: torch.Tensor) -> torch.Tensor:
         return patch_features(self._model.visual, pixels)  # type: ignore[arg-type]
+
+    def _probes(self) -> list[tuple[Callable[[Any], torch.Tensor], Any]]:
+        probes = super()._probes()
+        pixels = probes[0][1]
+        try:
+            with torch.inference_mode():
+                self._patch_features(pixels)
+        except EncoderUnavailable:
+            return probes
+        return [*probes, (self._patch_features, pixels)]
 
     def _tuned(self, model: Any) -> torch.nn.Module:
         # Folding the training-time branches (MobileCLIP, RepViT) and channels-last convolutions

@@ -1,10 +1,10 @@
 """An encoder that is ready in a fraction of a second: exported towers at once, the whole of it behind.
 
-torch and open_clip take seconds to import, and a service that starts, or a search from the command line,
-needs neither for a text or a picture. Whoever has loaded the whole encoder leaves a note of how it is to be
-done without them, checked against the encoder itself; with that note, and files that are those it was made
-of, the next start does so. Whatever only the whole encoder can do waits for it, and once it is loaded, it
-does everything.
+torch and open_clip take seconds to import and most of a gigabyte of memory, and a service that starts, or a
+search from the command line, needs neither for a text or a picture. Whoever has loaded the whole encoder
+leaves a note of how it is to be done without them, checked against the encoder itself; with that note, and
+files that are those it was made of, the next start does so. Whatever only the whole encoder can do waits for
+it, and once it is loaded, it does everything.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import structlog
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
+from services.cores import cores
 from services.encoder.base import Encoder, EncoderIdentity, Measure, Pixels, Vectors
 from services.encoder.onnx import OnnxTower, alike, keep
 from services.encoder.plain import PROBE_TEXTS, Squeezed, TokenFile, probe_pictures
 from services.errors import EncoderUnavailable, InvalidInput
+from services.settings import Settings
 
 if TYPE_CHECKING:
     from services.encoder.openclip import OpenClipEncoder
@@ -36,7 +38,7 @@ log = structlog.get_logger(__name__)
 _TOKENIZER = "tokenizer.json"
 #: Libraries of which another release might prepare or export otherwise.
 _LIBRARIES = ("open_clip_torch", "torch", "transformers", "tokenizers", "pillow", "onnxruntime", "ftfy")
-_FORM = 1
+_FORM = 2
 _BATCH = 32
 
 
@@ -54,11 +56,24 @@ class Note(BaseModel):
     pad: int
     image_tower: str
     text_tower: str
+    #: None where the tower has no patches, or they cannot be exported.
+    patch_tower: str | None
     #: Whether the towers compute with 8 bits.
     small: bool
-    #: Vectors of the probes of `services.encoder.plain`, [n][d].
+    #: Arithmetic of the whole encoder on this machine; in bf16 it is faster at many at a time.
+    precision: Literal["fp32", "bf16"]
+    #: Vectors of the probes of `services.encoder.plain`, [n][d], and the means of their patches.
     probe_pictures: list[list[float]]
     probe_texts: list[list[float]]
+    probe_patches: list[list[float]]
+
+
+class Towers(NamedTuple):
+    """The exported towers of one encoder."""
+
+    image: OnnxTower
+    text: OnnxTower
+    patches: OnnxTower | None
 
 
 class QuickEncoder:
@@ -76,7 +91,7 @@ class QuickEncoder:
         name: str,
         note: Note,
         model: Path,
-        towers: tuple[OnnxTower, OnnxTower],
+        towers: Towers,
         load: Callable[[], Encoder],
     ) -> None:
         self.identity = EncoderIdentity(name, note.weights, note.preprocess, note.dim)
@@ -84,7 +99,9 @@ class QuickEncoder:
         self.image_size = note.picture.size
         self._picture = note.picture
         self.tokenize = TokenFile(model / _TOKENIZER, length=note.context_length, pad=note.pad)
-        self._towers: tuple[OnnxTower, OnnxTower] | None = towers
+        self._towers: Towers | None = towers
+        #: Whether the whole encoder would be faster at many texts or pictures at a time.
+        self.gains_by_loading = note.precision == "bf16" and not note.small
         self._load = load
         self._whole: Encoder | None = None
         self._loading: Future[Encoder] | None = None
@@ -104,7 +121,7 @@ class QuickEncoder:
                 mend="Stack what prepare() returns.",
                 field="pixels",
             )
-        return self._unit(towers[0](pixels[at]) for at in _batches(len(pixels)))
+        return self._all(towers.image(pixels[at]) for at in _batches(len(pixels)))
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """RGB pictures -> L2-normalised float32 [n, d]; n may be 0."""
@@ -120,17 +137,22 @@ class QuickEncoder:
         """Texts -> L2-normalised float32 [n, d]; n may be 0."""
         if (towers := self._towers) is None or isinstance(texts, str):
             return self._complete().encode_texts(texts)
-        return self._unit(towers[1]({"text": self.tokenize(texts[at])}) for at in _batches(len(texts)))
+        return self._all(towers.text({"text": self.tokenize(texts[at])}) for at in _batches(len(texts)))
 
     def encode_patches(self, images: Sequence[Image.Image]) -> Vectors:
-        """As `Encoder.encode_patches`; waits for the whole encoder."""
-        return self._complete().encode_patches(images)
+        """As `Encoder.encode_patches`."""
+        if self._towers is None or self._towers.patches is None:
+            return self._complete().encode_patches(images)
+        shown = images or [Image.new("RGB", (64, 64))]
+        return self.encode_prepared_patches(np.stack([self.prepare(one) for one in shown]))[: len(images)]
 
     def encode_prepared_patches(self, pixels: Pixels) -> Vectors:
-        """As `services.encoder.tokens.PatchEncoder`; waits for the whole encoder."""
-        whole = self._complete()
-        found: Vectors = whole.encode_prepared_patches(pixels)  # type: ignore[attr-defined]  # one of open_clip
-        return found
+        """As `services.encoder.tokens.PatchEncoder`."""
+        if (towers := self._towers) is None or (tower := towers.patches) is None:
+            whole: Any = self._complete()  # one of open_clip, which has this
+            patches: Vectors = whole.encode_prepared_patches(pixels)
+            return patches
+        return unit(np.concatenate([tower(pixels[at]) for at in _batches(len(pixels))]))
 
     def complete(self) -> None:
         """Begin to load the whole encoder, if nobody has."""
@@ -164,22 +186,22 @@ class QuickEncoder:
         self._towers = None
         loading.set_result(whole)
 
-    def _unit(self, found: Iterator[Vectors]) -> Vectors:
-        vectors = np.concatenate([np.empty((0, self.dim), dtype=np.float32), *found])
-        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        return vectors
+    def _all(self, found: Iterator[Vectors]) -> Vectors:
+        return unit(np.concatenate([np.empty((0, self.dim), dtype=np.float32), *found]))
 
 
 def quick_encoder(
-    name: str, model: Path, folder: Path, load: Callable[[], Encoder], *, small: bool
+    settings: Settings, model: Path, folder: Path, load: Callable[[], Encoder]
 ) -> QuickEncoder | None:
     """The encoder of a model folder by the note that `leave_note` left in `folder`; None where there is none,
     or what it says does not hold."""
     if not any(folder.glob("*.json")):
         return None
-    file = folder / f"{fingerprint(model, small=small)}.json"
+    file = folder / f"{fingerprint(model, settings)}.json"
     try:
-        return _by_note(name, model, Note.model_validate_json(file.read_bytes()), folder, load)
+        return _by_note(
+            settings.encoder.strip(), model, Note.model_validate_json(file.read_bytes()), folder, load
+        )
     except FileNotFoundError:
         return None
     except Exception as error:
@@ -187,22 +209,25 @@ def quick_encoder(
         return None
 
 
-def leave_note(encoder: OpenClipEncoder, model: Path, folder: Path, *, small: bool) -> None:
+def leave_note(encoder: OpenClipEncoder, model: Path, folder: Path, settings: Settings) -> None:
     """Say in `folder` how a loaded encoder, whose towers are exported there, can encode without torch; or
     nothing, with a line in the log, where that is not known or would give other vectors."""
-    file = folder / f"{fingerprint(model, small=small)}.json"
+    file = folder / f"{fingerprint(model, settings)}.json"
     plan = encoder.plan()
-    if plan is None or quick_encoder(encoder.name, model, folder, lambda: encoder, small=small):
+    if plan is None or quick_encoder(settings, model, folder, lambda: encoder):
         return
     pictures = probe_pictures()
+    places = [encoder.encode_patches([one]) for one in pictures] if plan["patch_tower"] else []
     try:
         note = Note(
             weights=encoder.identity.weights,
             preprocess=encoder.identity.preprocess,
             dim=encoder.dim,
-            small=small,
+            small=settings.runtime == "onnx8",
             probe_pictures=[encoder.encode_images([one])[0].tolist() for one in pictures],
             probe_texts=[encoder.encode_texts([one])[0].tolist() for one in PROBE_TEXTS],
+            probe_patches=[patches.mean((0, 1, 2)).tolist() for patches in places],
+            precision=encoder.precision,
             **plan,
         )
         quick = _by_note(encoder.name, model, note, folder, lambda: encoder)
@@ -216,10 +241,11 @@ def leave_note(encoder: OpenClipEncoder, model: Path, folder: Path, *, small: bo
     keep(file, note.model_dump_json().encode())
 
 
-def fingerprint(model: Path, *, small: bool) -> str:
-    """SHA-256 (hex, 16 digits) over the files of a model folder, the libraries that read them, and whether
-    towers compute with 8 bits."""
-    found = hashlib.sha256(f"{_FORM} {small} {[version(one) for one in _LIBRARIES]}".encode())
+def fingerprint(model: Path, settings: Settings) -> str:
+    """SHA-256 (hex, 16 digits) over the files of a model folder, the libraries that read them, and how towers
+    compute."""
+    libraries = [version(one) for one in _LIBRARIES]
+    found = hashlib.sha256(f"{_FORM} {settings.runtime == 'onnx8'} {settings.precision} {libraries}".encode())
     for file in sorted(path for path in model.iterdir() if path.is_file()):
         with file.open("rb") as opened:
             found.update(f"{file.name} {hashlib.file_digest(opened, 'sha256').hexdigest()}".encode())
@@ -227,18 +253,29 @@ def fingerprint(model: Path, *, small: bool) -> str:
 
 
 def _by_note(name: str, model: Path, note: Note, folder: Path, load: Callable[[], Encoder]) -> QuickEncoder:
-    threads = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
-    image, text = (
-        OnnxTower((folder / one).read_bytes(), threads) for one in (note.image_tower, note.text_tower)
+    threads = int(os.environ.get("OMP_NUM_THREADS") or cores())
+    image, text, patches = (
+        None if file is None else OnnxTower((folder / file).read_bytes(), threads)
+        for file in (note.image_tower, note.text_tower, note.patch_tower)
     )
-    quick = QuickEncoder(name, note, model, (image, text), load)
-    for found, wanted in (
-        (quick.encode_images(probe_pictures()), note.probe_pictures),
-        (quick.encode_texts(PROBE_TEXTS), note.probe_texts),
-    ):
-        if not alike(found, np.array(wanted, dtype=np.float32), small=note.small):
+    assert image is not None and text is not None
+    quick = QuickEncoder(name, note, model, Towers(image, text, patches), load)
+    pictures = probe_pictures()
+    found = [(quick.encode_images(pictures), note.probe_pictures)]
+    found += [(quick.encode_texts(PROBE_TEXTS), note.probe_texts)]
+    if patches is not None:
+        found += [(quick.encode_patches(pictures).mean((1, 2)), note.probe_patches)]
+    for vectors, wanted in found:
+        if not alike(vectors, np.array(wanted, dtype=np.float32), small=note.small):
             raise ValueError("its vectors are others")
     return quick
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """The vectors at unit length, along the last axis."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    found: Vectors = vectors / np.maximum(lengths, 1e-12)
+    return found
 
 
 def _batches(count: int) -> Iterator[slice]:

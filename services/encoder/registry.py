@@ -155,7 +155,7 @@ def load_accelerated(settings: Settings, *, many: bool = False) -> TorchEncoder:
         from services.encoder.quick import leave_note
 
         if isinstance(encoder, OpenClipEncoder):
-            leave_note(encoder, folder, _runtimes(settings), small=settings.runtime == "onnx8")
+            leave_note(encoder, folder, _runtimes(settings), settings)
     return encoder
 
 
@@ -171,9 +171,8 @@ def load_soon(
     if folder is not None and settings.runtime != "torch" and settings.device in ("auto", "cpu"):
         from services.encoder.quick import quick_encoder
 
-        name, small = settings.encoder.strip(), settings.runtime == "onnx8"
         load = partial(otherwise, settings)
-        if quick := quick_encoder(name, folder, _runtimes(settings), load, small=small):
+        if quick := quick_encoder(settings, folder, _runtimes(settings), load):
             return quick
     return otherwise(settings)
 

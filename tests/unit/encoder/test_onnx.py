@@ -43,16 +43,15 @@ def test_vectors_are_those_of_torch_for_any_number_of_pictures_and_texts(tmp_pat
             encoder.encode_images(pictures(count)), plain.encode_images(pictures(count)), atol=1e-5
         )
     np.testing.assert_allclose(encoder.encode_texts(TEXTS), plain.encode_texts(TEXTS), atol=1e-5)
-    # Patches stay in torch.
     np.testing.assert_allclose(
-        encoder.encode_patches(pictures(1)), plain.encode_patches(pictures(1)), atol=1e-6
+        encoder.encode_patches(pictures(3)), plain.encode_patches(pictures(3)), atol=1e-5
     )
 
 
 def test_exported_towers_are_kept_and_made_anew_where_they_are_damaged_or_of_other_weights(tmp_path, plain):
     load_accelerated(settings(tmp_path))
     files = exported(tmp_path)
-    assert len(files) == 2
+    assert len(files) == 3
     times = [file.stat().st_mtime_ns for file in files]
     load_accelerated(settings(tmp_path))
     assert [file.stat().st_mtime_ns for file in files] == times
@@ -117,7 +116,7 @@ def test_eight_bits_are_nearly_the_same_and_kept_beside_the_others(tmp_path, pla
     load_accelerated(settings(tmp_path))
     encoder = load_accelerated(settings(tmp_path, runtime="onnx8", precision="bf16"))
     assert encoder.runtime == "ONNX Runtime, 8 bits"
-    assert len(exported(tmp_path)) == 4
+    assert len(exported(tmp_path)) == 6
     # All of them, whatever the precision of torch.
     for found, exact in (
         (encoder.encode_images(pictures(8)), plain.encode_images(pictures(8))),

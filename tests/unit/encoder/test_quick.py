@@ -65,12 +65,26 @@ def test_the_second_start_has_the_same_vectors_without_the_whole_encoder(noted, 
     for mode, size in (("L", (33, 200)), ("RGBA", (500, 40)), ("CMYK", (96, 96)), ("P", (7, 7))):
         picture = pictures(1)[0].convert(mode).resize(size)
         np.testing.assert_array_equal(quick.prepare(picture), whole.prepare(picture))
+    for count in (0, 1, 40):
+        np.testing.assert_allclose(
+            quick.encode_patches(pictures(count)), whole.encode_patches(pictures(count)), atol=1e-5
+        )
+    tokens = picture_tokens(quick, [None, quick.prepare(pictures(1)[0])])
+    assert tokens[0] is None and tokens[1].shape == (9, quick.dim)
     assert quick.encode_texts([]).shape == (0, quick.dim)
     with pytest.raises(InvalidInput, match="shape"):
         quick.encode_prepared(np.zeros((3, 96, 96), dtype=np.float32))
 
 
+def without_patches(data: Path) -> None:
+    """As if the tower had none that can be exported."""
+    for file in (data / "runtimes").glob("*.json"):
+        note = json.loads(file.read_text())
+        file.write_text(json.dumps(note | {"patch_tower": None, "probe_patches": []}))
+
+
 def test_what_only_the_whole_encoder_can_do_waits_for_it_and_then_it_does_all(noted, data):
+    without_patches(data)
     begin, asked = threading.Event(), []
 
     def slowly(own: Settings) -> OpenClipEncoder:
@@ -98,6 +112,7 @@ def test_an_encoder_that_fails_to_load_behind_is_told_to_those_who_need_it_alone
     def fails(_: Settings) -> OpenClipEncoder:
         raise EncoderUnavailable("The weights are gone.", mend="Fetch them.", field="encoder")
 
+    without_patches(data)
     quick = load_soon(settings(data), fails)
     for _ in range(2):
         with pytest.raises(EncoderUnavailable, match="weights are gone"):
@@ -105,23 +120,59 @@ def test_an_encoder_that_fails_to_load_behind_is_told_to_those_who_need_it_alone
     assert quick.encode_texts(["boots"]).shape == (1, quick.dim)
 
 
-def test_neither_torch_nor_open_clip_is_imported_for_a_text_and_a_picture(data):
-    program = """
-import sys
+@pytest.mark.parametrize(
+    ("given", "gains"),
+    [
+        ({"precision": "fp32"}, False),
+        ({"precision": "bf16"}, True),
+        ({"precision": "bf16", "runtime": "onnx8"}, False),
+    ],
+)
+def test_the_whole_encoder_is_loaded_unasked_where_it_is_faster_at_many(data, given, gains):
+    load_soon(settings(data, **given))
+    quick = load_soon(settings(data, **given))
+    assert isinstance(quick, QuickEncoder)
+    assert quick.gains_by_loading == gains
+
+
+SERVICE = """
+import base64, io, sys
+from fastapi.testclient import TestClient
 from PIL import Image
-from services.encoder.registry import load_soon
+from pydantic import SecretStr
+from searcher.api.app import create_app
 from services.settings import Settings
-encoder = load_soon(Settings(_env_file=None, data_dir=sys.argv[1], device="cpu"))
-encoder.encode_texts(["red dress"])
-encoder.encode_images([Image.new("RGB", (50, 80), "red")])
-import searcher.api.app, searcher.live, vitrine.cli
+import vitrine.cli
+
+settings = Settings(
+    _env_file=None, data_dir=sys.argv[1], device="cpu", precision="fp32", runtime="onnx",
+    write_key=SecretStr("k"), late_interaction=True, log_level="error",
+)
+picture = io.BytesIO()
+Image.new("RGB", (50, 80), "red").save(picture, "PNG")
+photo = base64.b64encode(picture.getvalue()).decode()
+with TestClient(create_app(settings)) as http:
+    product = {"id": "1", "title": "red dress", "image": f"data:image/png;base64,{photo}"}
+    put = http.put("/products", json=[product], headers={"Authorization": "Bearer k"})
+    assert put.json()["upserted"] == 1, put.text
+    for body in (
+        {"text": "red"}, {"image": photo}, {"text": "red", "image": photo, "explain": True},
+        {"text": "red", "image": photo, "rerank": "late"}, {"image": photo, "box": [0.1, 0.1, 0.8, 0.8]},
+    ):
+        answer = http.post("/search", json=body)
+        assert [hit["id"] for hit in answer.json()["hits"]] == ["1"], answer.text
+    regions = http.post("/regions", files={"image": picture.getvalue()})
+    assert regions.status_code == 200, regions.text
 slow = {"torch", "open_clip", "torchvision", "timm", "transformers", "qdrant_client"}
 print(sorted(slow & set(sys.modules)))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(data)], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
+
+
+def test_a_service_writes_searches_explains_and_finds_regions_without_torch_or_open_clip(data):
+    command = [sys.executable, "-c", SERVICE, str(data)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("damage", ["note", "vectors", "tower", "no tower", "other weights"])
