@@ -95,7 +95,6 @@ def finished(arguments: list[str], environment: dict[str, str]) -> tuple[float, 
 def ready(environment: dict[str, str]) -> tuple[float, float]:
     """Seconds until `/readyz` says so and a search was answered after that, and the megabytes that the
     service occupies ten seconds later."""
-
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "vitrine.cli", "serve", "--port", str(_PORT)],
