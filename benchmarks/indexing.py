@@ -1,7 +1,7 @@
 """How much of the bare encoder's speed does indexing keep?
 
 Baseline: the encoder alone on prepared pictures and titles that are in memory already, in the same batches
-and run as a worker runs it. Ours: `index_catalogue` from files to a finished, searchable store. Rounds
+and on all cores. Ours: `index_catalogue` from files to a finished, searchable store. Rounds
 alternate.
 """
 
@@ -37,7 +37,7 @@ def main(
 ) -> None:
     """Measure both in turn and print products a second and the ratio."""
     settings = get_settings()
-    encoder = load_accelerated(settings, many=True)
+    encoder, workers = load_accelerated(settings), load_accelerated(settings, many=True)
     bare, whole = [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -58,7 +58,7 @@ def main(
             own = settings.model_copy(update={"data_dir": folder / f"data-{number}", "qdrant_url": None})
             with closing(open_store(own)) as store:
                 begun = time.perf_counter()
-                report = index_opened(catalogue, own, encoder, store)
+                report = index_opened(catalogue, own, workers, store)
                 whole.append(report.counts.added / (time.perf_counter() - begun))
     title = f"{len(pixels):,} products, median of {rounds}"
     table = Table(box=box.SIMPLE, title=title, title_justify="left")

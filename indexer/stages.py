@@ -27,7 +27,7 @@ from services.catalogue.images import decode_image, read_resolved, resolve_sourc
 from services.catalogue.product import Product
 from services.catalogue.readers import Row
 from services.catalogue.rows import RowError
-from services.cores import cores
+from services.cores import ENCODERS, cores
 from services.encoder.base import Encoder, Pixels
 from services.encoder.device import pick_device
 from services.encoder.tokens import picture_tokens
@@ -41,8 +41,6 @@ T = TypeVar("T")
 
 #: Threads that read files and wait for servers; they are many because they mostly wait.
 LOADERS = 16
-#: Most batches encoded at the same time on a CPU.
-ENCODERS = 4
 
 
 class DuplicateId(RowError):

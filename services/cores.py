@@ -1,8 +1,11 @@
-"""How many processors this process may use."""
+"""How many processors this process may use, and how a worker shares them out."""
 
 from __future__ import annotations
 
 import os
+
+#: Most batches that a worker encodes at the same time on a CPU.
+ENCODERS = 4
 
 
 def cores() -> int:

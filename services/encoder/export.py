@@ -29,19 +29,22 @@ _OPSET = 18
 _exporting = threading.Lock()
 
 
-def onnx_tower(tower: Tower, probe: Any, file: Path, *, small: bool = False) -> OnnxTower | None:
+def onnx_tower(
+    tower: Tower, probe: Any, file: Path, *, threads: int, small: bool = False
+) -> OnnxTower | None:
     """The tower in ONNX Runtime, from `file` or exported to it; None, with a line in the log, if it cannot be
     exported or then gives other vectors.
 
-    `probe` is an input of two rows, a tensor or tensors by name, on the CPU. `small`: products of matrices
-    are computed with 8 bits, weights quantised now and the rest as it comes (dynamic quantisation).
+    `probe` is an input of two rows, a tensor or tensors by name, on the CPU; a run takes so many `threads`.
+    `small`: products of matrices are computed with 8 bits, weights quantised now and the rest as it comes
+    (dynamic quantisation).
     """
     with torch.inference_mode():
         wanted = tower(probe).float().numpy()
     for kept in (True, False):
         try:
             model = file.read_bytes() if kept else _exported(tower, probe, small)
-            found = OnnxTower(model, torch.get_num_threads())
+            found = OnnxTower(model, threads)
             if not alike(found(probe), wanted, small=small):
                 raise ValueError("its vectors are not those of torch")
         except FileNotFoundError:

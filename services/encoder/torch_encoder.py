@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from services.cores import ENCODERS
 from services.encoder.base import EncoderIdentity, Measure, Pixels, Vectors
 from services.encoder.device import Precision, pick_device, pick_precision
 from services.encoder.failures import one_line
@@ -122,11 +123,14 @@ class TorchEncoder(ABC):
         if probes:
             from services.encoder.export import onnx_tower
 
-            small = self._runtime == "onnx8"
+            small, threads = self._runtime == "onnx8", torch.get_num_threads()
+            if many:
+                # A worker encodes several batches at the same time, which share them out.
+                threads //= min(ENCODERS, threads)
             for tower, probe in probes:
                 name = f"{self._identity.weights}-{self._identity.preprocess}{tower.__name__}"
                 file = folder / f"{name}{'-8' * small}-{torch.__version__}.onnx"
-                if found := onnx_tower(tower, probe, file, small=small):
+                if found := onnx_tower(tower, probe, file, threads=threads, small=small):
                     self._exported[tower.__name__] = found
                     self.exports[tower.__name__] = file
         # Patches are asked for seldom, and not every tower has them.
