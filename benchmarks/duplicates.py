@@ -26,6 +26,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.sample import open_sample
 from indexer.worker import index_opened
 from searcher.duplicates import NEAR, Duplicates, Pair, find_duplicates
 from services.catalogue.images import decode_image, read_image_bytes
@@ -34,7 +35,6 @@ from services.encoder.base import Encoder
 from services.encoder.registry import load_encoder
 from services.settings import Settings, get_settings
 from services.store.factory import open_store
-from vitrine.sample import find_sample
 
 THRESHOLDS = (0.85, 0.88, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99)
 #: A photo less colourful than this (mean difference of red and blue, grey levels) looks the same recoloured.
@@ -87,8 +87,7 @@ class Half:
 
 def main(copies: Annotated[int, typer.Option(min=1, help="Copies of each kind in each half.")] = 100) -> None:
     settings = get_settings()
-    sample = find_sample(settings.sample_catalogue, settings.data_dir / "demo", 1200)
-    catalogue = open_catalogue(sample.catalogue, images=sample.images)
+    catalogue = open_sample(settings)
     encoder = load_encoder(settings)
     photos = []
     for row in catalogue:

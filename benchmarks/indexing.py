@@ -22,13 +22,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.sample import open_sample
 from indexer.worker import index_opened
 from services.catalogue.images import decode_image, read_image_bytes
 from services.catalogue.readers import Catalogue, open_catalogue
 from services.encoder.registry import load_accelerated
 from services.settings import Settings, get_settings
 from services.store.factory import open_store
-from vitrine.sample import find_sample
 
 
 def main(
@@ -72,16 +72,15 @@ def main(
 
 def write(settings: Settings, folder: Path, products: int) -> Catalogue:
     """A catalogue of so many products: those of the sample, again and again under other ids."""
-    sample = find_sample(settings.sample_catalogue, settings.data_dir / "demo", 1200)
-    given = [row.product for row in open_catalogue(sample.catalogue, images=sample.images)]
-    pictured = [product for product in given if product is not None and product.image is not None]
+    sample = open_sample(settings)
+    pictured = [row.product for row in sample if row.product and row.product.image]
     path = folder / "products.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
         out.writerow(["id", "title", "image"])
         for number, product in zip(range(products), itertools.cycle(pictured)):
             out.writerow([f"{number}", product.title, product.image])
-    return open_catalogue(path, images=sample.images)
+    return open_catalogue(path, images=sample.base)
 
 
 if __name__ == "__main__":

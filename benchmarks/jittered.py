@@ -14,16 +14,15 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks.sample import open_sample
 from services.carry import calibrate
 from services.catalogue.images import decode_image, read_image_bytes
 from services.catalogue.product import Product
-from services.catalogue.readers import open_catalogue
 from services.encoder.base import Encoder, Vectors
 from services.keywords import product_keywords
 from services.points import open_collection
 from services.settings import Settings
 from services.store.base import VECTORS, Point, VectorStore
-from vitrine.sample import find_sample
 
 #: Length of the noise beside a vector of length 1: cosine 0.87 with where it came from, about that of two
 #: photos of like products.
@@ -76,8 +75,7 @@ class Embedded:
 def embedded(settings: Settings, encoder: Encoder, most: int | None = None) -> Embedded:
     """Vectors of the sample catalogue's first `most` products, computed once for an encoder and kept in the
     data folder."""
-    sample = find_sample(settings.sample_catalogue, settings.data_dir / "demo", 1200)
-    catalogue = open_catalogue(sample.catalogue, images=sample.images)
+    catalogue = open_sample(settings)
     products = [row.product for row in catalogue if row.product and row.product.image and row.product.title]
     products = products[:most]
     titles = [str(product.title) for product in products]

@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks.sample import open_sample
 from indexer.worker import index_opened
 from searcher.encode import QueryEncoder
 from searcher.engine import Engine
@@ -38,7 +39,6 @@ from searcher.fusion import make_fusion
 from searcher.late import LateInteraction
 from searcher.parts import EncodedParts
 from searcher.query import Part, Query
-from services.catalogue.readers import open_catalogue
 from services.encoder.base import Encoder
 from services.encoder.registry import load_encoder
 from services.encoder.tokens import picture_tokens
@@ -47,7 +47,6 @@ from services.settings import Settings, get_settings
 from services.store.base import Point
 from services.store.edge import EdgeStore
 from services.store.factory import open_store
-from vitrine.sample import find_sample
 
 MEASURES = ("recall@10", "mAP")
 NOTHING_ENCODED = EncodedParts([], [], {}, {})
@@ -115,8 +114,7 @@ def bytes_of(folder: Path) -> int:
 
 def costs(settings: Settings, encoder: Encoder, asked: int) -> list[str]:
     """Indexing time, bytes on disk and milliseconds a query, without and with; a table in Markdown."""
-    sample = find_sample(settings.sample_catalogue, settings.data_dir / "demo", 1200)
-    catalogue = open_catalogue(sample.catalogue, images=sample.images)
+    catalogue = open_sample(settings)
     found: dict[bool, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for late in (False, True):

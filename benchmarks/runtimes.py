@@ -29,11 +29,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.sample import open_sample
 from services.catalogue.images import decode_image, read_image_bytes
-from services.catalogue.readers import open_catalogue
 from services.encoder.registry import load_encoder
 from services.settings import get_settings
-from vitrine.sample import find_sample
 
 Tower = Callable[[torch.Tensor], np.ndarray]
 ROUNDS = 7
@@ -195,8 +194,7 @@ def main(
     """Print the table."""
     torch.set_num_threads(threads)
     settings = get_settings()
-    sample = find_sample(settings.sample_catalogue, settings.data_dir / "demo", 1200)
-    catalogue = open_catalogue(sample.catalogue, images=sample.images)
+    catalogue = open_sample(settings)
     products = [row.product for row in catalogue if row.product and row.product.image]
     products = products[:: max(len(products) // pictures, 1)][:pictures]
     opened = [

@@ -27,15 +27,14 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from benchmarks.jittered import embedded, fill
+from benchmarks.sample import open_sample
 from searcher.engine import Engine
 from searcher.query import Part, Query
 from services.catalogue.images import decode_image, read_image_bytes
-from services.catalogue.readers import open_catalogue
 from services.encoder.registry import load_accelerated
 from services.settings import Settings, get_settings
 from services.store.base import Vector
 from services.store.factory import open_store
-from vitrine.sample import find_sample
 
 LIMIT = 24
 
@@ -110,8 +109,7 @@ def _measured(pair: tuple[Callable[[int], object], Callable[[int], object]], cou
 
 def _asked(settings: Settings, count: int, side: int) -> tuple[list[str], list[object]]:
     """Titles and pictures of products, the pictures decoded as a service does."""
-    sample = find_sample(settings.sample_catalogue, settings.data_dir / "demo", 1200)
-    catalogue = open_catalogue(sample.catalogue, images=sample.images)
+    catalogue = open_sample(settings)
     products = [row.product for row in catalogue if row.product and row.product.image][:count]
     pictures: list[object] = []
     for product in products:

@@ -28,13 +28,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.sample import open_sample
 from indexer.worker import index_opened
 from services.catalogue.images import read_image_bytes
-from services.catalogue.readers import open_catalogue
 from services.encoder.registry import load_encoder
 from services.settings import get_settings
 from services.store.factory import open_store
-from vitrine.sample import find_sample
 
 LIMIT = 24
 
@@ -99,8 +98,7 @@ def main(
 ) -> None:
     """Measure both servers in turn and print answers a second, p50, p99, and the ratios."""
     settings = get_settings()
-    sample = find_sample(settings.sample_catalogue, settings.data_dir / "demo", 1200)
-    catalogue = open_catalogue(sample.catalogue, images=sample.images)
+    catalogue = open_sample(settings)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         own = settings.model_copy(update={"data_dir": Path(folder) / "ours", "qdrant_url": None})
         store = open_store(own)

@@ -26,7 +26,7 @@ from searcher.upsert import NewProduct, Upserted, refresh_calibration, upsert
 from searcher.vectors import VectorTable
 from services.calibration import Calibration
 from services.catalogue.product import Product
-from services.encoder.base import Encoder
+from services.encoder.base import Encoder, LoadsBehind
 from services.errors import InvalidInput, NotFound, StoreUnavailable, VitrineError
 from services.measures import comparable
 from services.points import HASH, SOURCE, check_encoder
@@ -253,8 +253,8 @@ class Engine:
         waits for lazy parts."""
         # One that sees pictures only has run once when it was loaded.
         self.encoder.encode_texts(["warm up"] if self.encoder.sees_text else [])
-        if self.settings.runtime == "auto" and getattr(self.encoder, "gains_by_loading", False):
-            self.encoder.complete()  # type: ignore[attr-defined]  # it is a QuickEncoder
+        if isinstance(self.encoder, LoadsBehind):
+            self.encoder.load_behind()
 
     def close(self) -> None:
         """Let the store go; nothing can be asked afterwards."""

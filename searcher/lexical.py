@@ -47,14 +47,12 @@ class KeywordSearch:
             if query is None:
                 continue
             idf = self._statistics.idf(query.indices)
-            asked = np.array(query.indices, dtype=np.uint32)
-            order = np.argsort(asked)
-            at = np.minimum(np.searchsorted(asked, tokens, sorter=order), len(asked) - 1)
-            there = asked[order[at]] == tokens
-            own = np.array(
-                [weight * idf[token] for token, weight in zip(query.indices, query.values, strict=True)]
-            )
-            gains, shared = own[order[at[there]]] * values[there], rows[there]
+            weights = dict(zip(query.indices, query.values, strict=True))
+            own = np.array([weights[token] * idf[token] for token in sorted(weights)])
+            asked = np.array(sorted(weights), dtype=np.uint32)
+            at = np.minimum(np.searchsorted(asked, tokens), len(asked) - 1)
+            there = asked[at] == tokens
+            gains, shared = own[at[there]] * values[there], rows[there]
             bm25 = np.bincount(shared, gains, minlength=len(stored))
             shares = np.bincount(shared, minlength=len(stored)) > 0
             mass = sum(idf[word] for word in words_of(query))

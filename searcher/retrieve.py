@@ -125,7 +125,7 @@ def _directions(parts: Sequence[PartVector], composed: Vector | None, measure: M
     """
     wanted = [part for part in parts if part.weight > 0]
     unwanted = [part for part in parts if part.weight < 0]
-    queries = [part.vector for part in wanted] if composed is None or len(wanted) < 2 else []
+    queries = [part.vector for part in wanted] if composed is None else []
     if len(wanted) > 1:
         together = mean([part.vector for part in wanted], [part.weight for part in wanted], measure)
         if together is not None:
@@ -133,10 +133,26 @@ def _directions(parts: Sequence[PartVector], composed: Vector | None, measure: M
     directions = [[query] * len(VECTORS) for query in queries]
     if composed is not None:
         directions.append(list(composed))
-    if unwanted:
-        most = max(part.weight for part in wanted)
-        for own, share in [(own, share) for own in directions for share in (1.0, 0.5)]:
-            taken = [share * part.weight / most for part in unwanted]
-            pushed = [mean([one, *(part.vector for part in unwanted)], [1.0, *taken], measure) for one in own]
-            directions.append([one for one in pushed if one is not None])
-    return [own for own in directions if len(own) == len(VECTORS)]
+    pushed = [
+        _taken_off(own, wanted, unwanted, share, measure)
+        for own in directions
+        for share in (1.0, 0.5)
+        if unwanted
+    ]
+    return directions + [own for own in pushed if own is not None]
+
+
+def _taken_off(
+    directions: Sequence[Vector],
+    wanted: Sequence[PartVector],
+    unwanted: Sequence[PartVector],
+    share: float,
+    measure: Measure,
+) -> list[Vector] | None:
+    """The directions away from that share of the unwanted parts; None if nothing of one is left."""
+    most = max(part.weight for part in wanted)
+    vectors = [part.vector for part in unwanted]
+    weights = [share * part.weight / most for part in unwanted]
+    pushed = [mean([one, *vectors], [1.0, *weights], measure) for one in directions]
+    left = [one for one in pushed if one is not None]
+    return left if len(left) == len(pushed) else None

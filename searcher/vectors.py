@@ -52,22 +52,17 @@ class VectorTable:
 
     def read(self, ids: Sequence[str]) -> Rows:
         """Those of `ids` that are stored."""
-        vectors = np.zeros((len(ids), len(VECTORS), self._dim), dtype=np.float32)
-        present = np.zeros((len(ids), len(VECTORS)), dtype=np.bool_)
-        keywords = [_NO_KEYWORDS] * len(ids)
         with self._lock:
             generation = self._generation
             rows = self._known(ids)
-            places = np.flatnonzero(rows >= 0)
-            rows = rows[places]
-            if len(places) == len(ids):
+            found = rows >= 0
+            if found.all():
                 words = [self._keywords[row] for row in rows.tolist()]
                 return Rows(list(ids), self._vectors[rows], self._present[rows], words)
-            vectors[places], present[places] = self._vectors[rows], self._present[rows]
-            for place, row in zip(places.tolist(), rows.tolist(), strict=True):
-                keywords[place] = self._keywords[row]
-        found = np.zeros(len(ids), dtype=np.bool_)
-        found[places] = True
+            vectors = np.zeros((len(ids), len(VECTORS), self._dim), dtype=np.float32)
+            present = np.zeros((len(ids), len(VECTORS)), dtype=np.bool_)
+            vectors[found], present[found] = self._vectors[rows[found]], self._present[rows[found]]
+            keywords = [_NO_KEYWORDS if row < 0 else self._keywords[row] for row in rows.tolist()]
         missing = [one for one, there in zip(ids, found, strict=True) if not there]
         points = self._store.fetch(missing, vectors=True)
         place_of = {one: place for place, one in enumerate(ids)}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ MEASURES = DISTANCES
 
 Floats = npt.NDArray[np.floating[Any]]
 Doubles = npt.NDArray[np.float64]
+Real = TypeVar("Real", np.float32, np.float64)
 
 #: A shorter mean of unit vectors has no direction to speak of.
 _LEAST_LENGTH = 1e-6
@@ -43,10 +44,10 @@ def similarity(queries: Floats, vectors: Floats, measure: Measure, *, unit: bool
     return -distances
 
 
-def normalised(vectors: Doubles) -> Doubles:
+def normalised(vectors: npt.NDArray[Real]) -> npt.NDArray[Real]:
     """The vectors at unit length, along the last axis; zero stays zero."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    unit: Doubles = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    unit: npt.NDArray[Real] = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
     return unit
 
 

@@ -51,6 +51,14 @@ class EncoderIdentity:
 
 
 @runtime_checkable
+class LoadsBehind(Protocol):
+    """An encoder that answers before all of it is loaded."""
+
+    def load_behind(self) -> None:
+        """Begin to load the rest where that is worth its memory, without waiting for it."""
+
+
+@runtime_checkable
 class Encoder(Protocol):
     """A dual encoder (CLIP, Radford et al. 2021, arXiv 2103.00020), or one with an image side alone.
 

@@ -19,6 +19,7 @@ import structlog
 import torch
 
 from services.encoder.onnx import OnnxTower, alike, keep
+from services.errors import EncoderUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +40,11 @@ def onnx_tower(
     `small`: products of matrices are computed with 8 bits, weights quantised now and the rest as it comes
     (dynamic quantisation).
     """
-    with torch.inference_mode():
-        wanted = tower(probe).float().numpy()
+    try:
+        with torch.inference_mode():
+            wanted = tower(probe).float().numpy()
+    except EncoderUnavailable:
+        return None  # no patches
     for kept in (True, False):
         try:
             model = file.read_bytes() if kept else _exported(tower, probe, small)

@@ -112,12 +112,7 @@ class OpenClipEncoder(DualEncoder):
 
     def _probes(self) -> list[tuple[Callable[[Any], torch.Tensor], Any]]:
         probes = super()._probes()
-        pixels = probes[0][1]
-        try:
-            with torch.inference_mode():
-                self._patch_features(pixels)
-        except EncoderUnavailable:
-            return probes
+        _, pixels = probes[0]
         return [*probes, (self._patch_features, pixels)]
 
     def _tuned(self, model: Any) -> torch.nn.Module:

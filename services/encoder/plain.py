@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from tokenizers import Tokenizer
 
 from services.encoder.base import Pixels
+from services.errors import InvalidInput
 
 #: Characters of a text that are looked at for each token the text tower can hold. Real text has about
 #: five to a token, and the cost of some tokenizers grows with the square of an endless word.
@@ -45,6 +46,17 @@ def clean_text(text: str, context_length: int) -> str:
     """As much of a text as may count, as UTF-8 can say it."""
     # Half of a surrogate pair, as cut-off JSON may hold, is no character and has no UTF-8 form.
     return text[: CHARACTERS_PER_TOKEN * context_length].encode("utf-8", "replace").decode("utf-8")
+
+
+def check_stacked(pixels: Pixels, size: int | None = None) -> None:
+    """Raise `InvalidInput` unless these are prepared pictures [n, 3, height, width], of that side if one is
+    given."""
+    if pixels.ndim != 4 or pixels.shape[1] != 3 or (size is not None and pixels.shape[2:] != (size, size)):
+        raise InvalidInput(
+            f"Prepared pictures must have the shape [n, 3, height, width], not {list(pixels.shape)}.",
+            mend="Stack what prepare() returns.",
+            field="pixels",
+        )
 
 
 class Squeezed(BaseModel):

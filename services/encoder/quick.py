@@ -14,6 +14,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -26,8 +27,9 @@ from pydantic import BaseModel, ConfigDict
 from services.cores import cores
 from services.encoder.base import Encoder, EncoderIdentity, Measure, Pixels, Vectors
 from services.encoder.onnx import OnnxTower, alike, keep
-from services.encoder.plain import PROBE_TEXTS, Squeezed, TokenFile, probe_pictures
-from services.errors import EncoderUnavailable, InvalidInput
+from services.encoder.plain import PROBE_TEXTS, Squeezed, TokenFile, check_stacked, probe_pictures
+from services.errors import EncoderUnavailable
+from services.measures import normalised
 from services.settings import Settings
 
 if TYPE_CHECKING:
@@ -88,22 +90,21 @@ class QuickEncoder:
 
     def __init__(
         self,
-        name: str,
+        settings: Settings,
         note: Note,
         model: Path,
         towers: Towers,
         load: Callable[[], Encoder],
     ) -> None:
-        self.identity = EncoderIdentity(name, note.weights, note.preprocess, note.dim)
+        self.identity = EncoderIdentity(settings.encoder.strip(), note.weights, note.preprocess, note.dim)
         self.dim = note.dim
         self.image_size = note.picture.size
         self._picture = note.picture
         self.tokenize = TokenFile(model / _TOKENIZER, length=note.context_length, pad=note.pad)
         self._towers: Towers | None = towers
         #: Whether the whole encoder would be faster at many texts or pictures at a time.
-        self.gains_by_loading = note.precision == "bf16" and not note.small
+        self.gains_by_loading = settings.runtime == "auto" and note.precision == "bf16"
         self._load = load
-        self._whole: Encoder | None = None
         self._loading: Future[Encoder] | None = None
         self._lock = threading.Lock()
 
@@ -114,19 +115,14 @@ class QuickEncoder:
     def encode_prepared(self, pixels: Pixels) -> Vectors:
         """Pictures from `prepare`, stacked: float32 [n, 3, s, s] -> L2-normalised float32 [n, d]."""
         if (towers := self._towers) is None:
-            return self._complete().encode_prepared(pixels)
-        if pixels.shape[1:] != (3, self.image_size, self.image_size):
-            raise InvalidInput(
-                f"Prepared pictures must have the shape [n, 3, height, width], not {list(pixels.shape)}.",
-                mend="Stack what prepare() returns.",
-                field="pixels",
-            )
+            return self.complete().result().encode_prepared(pixels)
+        check_stacked(pixels, self.image_size)
         return self._all(towers.image(pixels[at]) for at in _batches(len(pixels)))
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """RGB pictures -> L2-normalised float32 [n, d]; n may be 0."""
         if self._towers is None:
-            return self._complete().encode_images(images)
+            return self.complete().result().encode_images(images)
         prepared = [self.prepare(image) for image in images]
         size = self.image_size
         return self.encode_prepared(
@@ -136,38 +132,36 @@ class QuickEncoder:
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Texts -> L2-normalised float32 [n, d]; n may be 0."""
         if (towers := self._towers) is None or isinstance(texts, str):
-            return self._complete().encode_texts(texts)
+            return self.complete().result().encode_texts(texts)
         return self._all(towers.text({"text": self.tokenize(texts[at])}) for at in _batches(len(texts)))
 
     def encode_patches(self, images: Sequence[Image.Image]) -> Vectors:
         """As `Encoder.encode_patches`."""
         if self._towers is None or self._towers.patches is None:
-            return self._complete().encode_patches(images)
+            return self.complete().result().encode_patches(images)
         shown = images or [Image.new("RGB", (64, 64))]
         return self.encode_prepared_patches(np.stack([self.prepare(one) for one in shown]))[: len(images)]
 
     def encode_prepared_patches(self, pixels: Pixels) -> Vectors:
         """As `services.encoder.tokens.PatchEncoder`."""
         if (towers := self._towers) is None or (tower := towers.patches) is None:
-            whole: Any = self._complete()  # one of open_clip, which has this
+            whole: Any = self.complete().result()  # one of open_clip, which has this
             patches: Vectors = whole.encode_prepared_patches(pixels)
             return patches
-        return unit(np.concatenate([tower(pixels[at]) for at in _batches(len(pixels))]))
+        return normalised(np.concatenate([tower(pixels[at]) for at in _batches(len(pixels))]))
 
-    def complete(self) -> None:
+    def complete(self) -> Future[Encoder]:
         """Begin to load the whole encoder, if nobody has."""
         with self._lock:
             if self._loading is None:
                 self._loading = Future()
                 threading.Thread(target=self._fill, args=[self._loading], name="encoder").start()
+            return self._loading
 
-    def _complete(self) -> Encoder:
-        if self._whole is None:
+    def load_behind(self) -> None:
+        """Begin to load the whole encoder if it will be faster."""
+        if self.gains_by_loading:
             self.complete()
-            assert self._loading is not None
-            self._loading.result()
-        assert self._whole is not None
-        return self._whole
 
     def _fill(self, loading: Future[Encoder]) -> None:
         try:
@@ -182,30 +176,29 @@ class QuickEncoder:
             log.error("encoder only in part", encoder=self.identity.name, reason=str(error))
             loading.set_exception(error)
             return
-        self._whole = whole
-        self._towers = None
         loading.set_result(whole)
+        self._towers = None
 
     def _all(self, found: Iterator[Vectors]) -> Vectors:
-        return unit(np.concatenate([np.empty((0, self.dim), dtype=np.float32), *found]))
+        return normalised(np.concatenate([np.empty((0, self.dim), dtype=np.float32), *found]))
 
 
 def quick_encoder(
     settings: Settings, model: Path, folder: Path, load: Callable[[], Encoder]
 ) -> QuickEncoder | None:
     """The encoder of a model folder by the note that `leave_note` left in `folder`; None where there is none,
-    or what it says does not hold."""
+    or what it says does not hold, and then it is gone."""
     if not any(folder.glob("*.json")):
         return None
     file = folder / f"{fingerprint(model, settings)}.json"
     try:
-        return _by_note(
-            settings.encoder.strip(), model, Note.model_validate_json(file.read_bytes()), folder, load
-        )
+        return _by_note(settings, model, Note.model_validate_json(file.read_bytes()), folder, load)
     except FileNotFoundError:
         return None
     except Exception as error:
         log.info("no quick start", file=file.name, reason=f"{type(error).__name__}: {error}")
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
         return None
 
 
@@ -214,7 +207,7 @@ def leave_note(encoder: OpenClipEncoder, model: Path, folder: Path, settings: Se
     nothing, with a line in the log, where that is not known or would give other vectors."""
     file = folder / f"{fingerprint(model, settings)}.json"
     plan = encoder.plan()
-    if plan is None or quick_encoder(settings, model, folder, lambda: encoder):
+    if plan is None or file.exists():
         return
     pictures = probe_pictures()
     places = [encoder.encode_patches([one]) for one in pictures] if plan["patch_tower"] else []
@@ -230,7 +223,7 @@ def leave_note(encoder: OpenClipEncoder, model: Path, folder: Path, settings: Se
             precision=encoder.precision,
             **plan,
         )
-        quick = _by_note(encoder.name, model, note, folder, lambda: encoder)
+        quick = _by_note(settings, model, note, folder, lambda: encoder)
         if not all(np.array_equal(quick.prepare(one), encoder.prepare(one)) for one in pictures):
             raise ValueError("pictures would be prepared otherwise")
         if not np.array_equal(quick.tokenize(PROBE_TEXTS), encoder.tokenize(PROBE_TEXTS)):
@@ -252,14 +245,16 @@ def fingerprint(model: Path, settings: Settings) -> str:
     return found.hexdigest()[:16]
 
 
-def _by_note(name: str, model: Path, note: Note, folder: Path, load: Callable[[], Encoder]) -> QuickEncoder:
+def _by_note(
+    settings: Settings, model: Path, note: Note, folder: Path, load: Callable[[], Encoder]
+) -> QuickEncoder:
     threads = int(os.environ.get("OMP_NUM_THREADS") or cores())
     image, text, patches = (
         None if file is None else OnnxTower((folder / file).read_bytes(), threads)
         for file in (note.image_tower, note.text_tower, note.patch_tower)
     )
     assert image is not None and text is not None
-    quick = QuickEncoder(name, note, model, Towers(image, text, patches), load)
+    quick = QuickEncoder(settings, note, model, Towers(image, text, patches), load)
     pictures = probe_pictures()
     found = [(quick.encode_images(pictures), note.probe_pictures)]
     found += [(quick.encode_texts(PROBE_TEXTS), note.probe_texts)]
@@ -269,13 +264,6 @@ def _by_note(name: str, model: Path, note: Note, folder: Path, load: Callable[[]
         if not alike(vectors, np.array(wanted, dtype=np.float32), small=note.small):
             raise ValueError("its vectors are others")
     return quick
-
-
-def unit(vectors: Vectors) -> Vectors:
-    """The vectors at unit length, along the last axis."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    found: Vectors = vectors / np.maximum(lengths, 1e-12)
-    return found
 
 
 def _batches(count: int) -> Iterator[slice]:

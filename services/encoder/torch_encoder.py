@@ -17,8 +17,8 @@ from services.encoder.base import EncoderIdentity, Measure, Pixels, Vectors
 from services.encoder.device import Precision, pick_device, pick_precision
 from services.encoder.failures import one_line
 from services.encoder.identity import hash_configuration, hash_weights
-from services.encoder.plain import probe_pictures
-from services.errors import EncoderUnavailable, InvalidInput
+from services.encoder.plain import check_stacked, probe_pictures
+from services.errors import EncoderUnavailable
 from services.settings import Settings
 
 if TYPE_CHECKING:
@@ -203,12 +203,7 @@ class TorchEncoder(ABC):
             yield torch.stack([self._plain(image) for image in batch])
 
     def _stacked_batches(self, pixels: Pixels) -> Iterator[torch.Tensor]:
-        if pixels.ndim != 4 or pixels.shape[1] != 3:
-            raise InvalidInput(
-                f"Prepared pictures must have the shape [n, 3, height, width], not {list(pixels.shape)}.",
-                mend="Stack what prepare() returns.",
-                field="pixels",
-            )
+        check_stacked(pixels)
         return iter(torch.split(torch.from_numpy(pixels), self.batch_size) if len(pixels) else ())
 
     @contextmanager
