@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.points import HASH
 from services.store import schema
 from services.store.terms import LONGEST, term, terms
 
@@ -19,10 +18,6 @@ def test_point_ids_never_change() -> None:
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), unique=True))
 def test_different_products_have_different_point_ids(names: list[str]) -> None:
     assert len({schema.point_id(name) for name in names}) == len(names)
-
-
-def test_the_hash_that_points_carry_is_indexed() -> None:
-    assert HASH in schema.KEYWORD_KEYS
 
 
 def test_terms_tell_fields_and_types_apart() -> None:
