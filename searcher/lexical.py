@@ -1,4 +1,4 @@
-"""Keywords of a query's words: who they nominate, and what candidates score by them."""
+"""What candidates score by the keywords of a query's words."""
 
 from __future__ import annotations
 
@@ -10,25 +10,15 @@ import numpy.typing as npt
 from searcher.statistics import Statistics
 from searcher.vectors import Keywords
 from services.keywords import similarity, words_of
-from services.store.base import Filter, SparseVector, VectorStore
+from services.store.base import SparseVector
 
 
-class KeywordSearch:
-    """The keywords of each part of one query (None: it has none) against the products of a store."""
+class KeywordScores:
+    """The keywords of each part of one query (None: it has none) against those of products."""
 
-    def __init__(
-        self, store: VectorStore, queries: Sequence[SparseVector | None], statistics: Statistics
-    ) -> None:
-        self._store = store
+    def __init__(self, queries: Sequence[SparseVector | None], statistics: Statistics) -> None:
         self._queries = queries
         self._statistics = statistics
-
-    def nominate(self, part: int, limit: int, filter: Filter | None) -> list[str] | None:
-        """The `limit` best by the keywords of a part, best first; None for one without keywords."""
-        query = self._queries[part]
-        if query is None:
-            return None
-        return [hit.id for hit in self._store.search_keywords(query, limit, filter=filter)]
 
     def scores(self, stored: Sequence[Keywords]) -> npt.NDArray[np.float32]:
         """`services.keywords.similarity` float32 [c, p] of products with these keywords, NaN where part and

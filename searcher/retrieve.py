@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from searcher.lexical import KeywordSearch
+from searcher.lexical import KeywordScores
 from searcher.statistics import Statistics
 from searcher.vectors import VectorTable
 from services.measures import Measure, comparable, mean, similarity
-from services.store.base import VECTORS, Filter, SparseVector, Vector, VectorStore
+from services.store.base import KEYWORDS, VECTORS, Filter, Search, SparseVector, Vector, VectorStore
 from services.traces import span
 
 
@@ -66,21 +66,18 @@ def tiers(
     [f, d], is what the fusion itself would search each field with; `measure` is that of the collection.
     """
     searches = [
-        (field, query)
+        Search(field, query)
         for directions in _directions(parts, composed, measure)
         for field, query in zip(VECTORS, directions, strict=True)
     ]
-    keywords = KeywordSearch(store, [part.keywords for part in parts], statistics)
+    searches += [
+        Search(KEYWORDS, part.keywords) for part in parts if part.weight > 0 and part.keywords is not None
+    ]
+    keywords = KeywordScores([part.keywords for part in parts], statistics)
     seen: set[str] = set()
     while True:
         with span("store search", searches=len(searches), depth=depth):
-            found = [
-                [hit.id for hit in store.search(field, query, depth, filter=filter)]
-                for field, query in searches
-            ]
-            for index, part in enumerate(parts):
-                if part.weight > 0 and (nominated := keywords.nominate(index, depth, filter)) is not None:
-                    found.append(nominated)
+            found = [[hit.id for hit in hits] for hits in store.search_many(searches, depth, filter=filter)]
         exhausted = all(len(ids) < depth for ids in found)
         # A dict keeps the order of nomination, so that equal runs see equal matrices.
         fresh = [one for one in dict.fromkeys(one for ids in found for one in ids) if one not in seen]
@@ -95,7 +92,7 @@ def tiers(
 
 def compare(
     table: VectorTable,
-    keywords: KeywordSearch,
+    keywords: KeywordScores,
     parts: Sequence[PartVector],
     ids: Sequence[str],
     *,

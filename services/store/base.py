@@ -81,6 +81,19 @@ class Point:
     patches: Vector | None = None
 
 
+class Search(NamedTuple):
+    """What to search for: a vector float32 [d] by the field of `VECTORS` called `name`, or keywords, whose
+    name is `KEYWORDS`."""
+
+    name: str
+    query: Vector | SparseVector
+
+    @property
+    def empty(self) -> bool:
+        """Whether it is for no token at all, which finds nothing."""
+        return isinstance(self.query, SparseVector) and not self.query.indices
+
+
 class Hit(NamedTuple):
     """A search result: the higher its `score`, the nearer. By a vector it is the cosine in [-1, 1], the
     product, or the Euclidean distance below 0; by keywords BM25 (above 0); by patches MaxSim."""
@@ -149,6 +162,12 @@ class VectorStore(Protocol):
     def search(self, name: str, vector: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
         """Nearest points by the named vector and the distance of the collection, best first (approximate:
         HNSW)."""
+
+    def search_many(
+        self, searches: Sequence[Search], limit: int, *, filter: Filter | None = None
+    ) -> list[list[Hit]]:
+        """What `search` and `search_keywords` find for each of these, asked for at once: one round trip to a
+        server, one pass over the segments of an embedded store."""
 
     def search_patches(self, tokens: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
         """Points with patches by MaxSim, best first, exactly: the sum over `tokens` float32 [q, d] of each

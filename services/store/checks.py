@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from services.errors import InvalidInput, StoreUnavailable
-from services.store.base import VECTORS, CollectionMeta, Point, SparseVector, Vector
+from services.store.base import KEYWORDS, VECTORS, CollectionMeta, Point, Search, SparseVector, Vector
 from services.store.schema import RESERVED_KEYS, point_id
 
 _INT64 = range(-(2**63), 2**63)
@@ -111,6 +111,14 @@ def check_sparse(vector: SparseVector, field: str) -> SparseVector:
             field=field,
         )
     return SparseVector(indices, values)
+
+
+def check_search(search: Search, dim: int) -> Search:
+    """The search with its vector or keywords checked; raises `InvalidInput`."""
+    name, query = search
+    if isinstance(query, SparseVector) and name == KEYWORDS:
+        return Search(name, check_sparse(query, "The keywords of the query"))
+    return Search(check_name(name), check_vector(query, dim, "The query vector"))
 
 
 def check_limit(limit: int) -> int:

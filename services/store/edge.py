@@ -32,15 +32,16 @@ from services.store.base import (
     Filter,
     Hit,
     Point,
+    Search,
     SparseVector,
     Vector,
 )
 from services.store.edge_models import (
     DIALECT,
     config,
-    floats,
     from_engine,
     index_operations,
+    nearest,
     rows,
     search_params,
     to_engine,
@@ -177,17 +178,35 @@ class EdgeStore:
         return wanted(vectors=vectors, patches=patches and meta.patches, keywords=True)
 
     def search(self, name: str, vector: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
+        return self.search_many([Search(name, vector)], limit, filter=filter)[0]
+
+    def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
+        return self.search_many([Search(KEYWORDS, query)], limit, filter=filter)[0]
+
+    def search_many(
+        self, searches: Sequence[Search], limit: int, *, filter: Filter | None = None
+    ) -> list[list[Hit]]:
         meta = checks.check_open(self._meta, self._collection)
-        query = checks.check_vector(vector, meta.dim, "The query vector")
+        asked = [checks.check_search(search, meta.dim) for search in searches]
         points = self._call("read", lambda shard: shard.info().points_count)
-        request = engine.QueryRequest(
-            limit=checks.check_limit(limit),
-            query=engine.Query.Nearest(floats(query), using=checks.check_name(name)),
-            filter=compile_filter(filter, DIALECT),
-            with_payload=False,
-            params=search_params(limit, filter, self._profile, points),
-        )
-        return self._hits(request, meta.distance)
+        params = search_params(checks.check_limit(limit), filter, self._profile, points)
+        condition = compile_filter(filter, DIALECT)
+        requests = [
+            engine.QueryRequest(
+                limit=limit,
+                query=nearest(search),
+                filter=condition,
+                with_payload=False,
+                params=None if search.name == KEYWORDS else params,
+            )
+            for search in asked
+            if not search.empty
+        ]
+        distances: list[Distance] = [
+            "cosine" if one.name == KEYWORDS else meta.distance for one in asked if not one.empty
+        ]
+        found = iter(self._hits(requests, distances))
+        return [[] if search.empty else next(found) for search in asked]
 
     def search_patches(self, tokens: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
         meta = checks.check_open(self._meta, self._collection)
@@ -199,30 +218,21 @@ class EdgeStore:
             with_payload=False,
             params=engine.SearchParams(exact=True),
         )
-        return self._hits(request) if meta.patches else []
+        return self._hits([request], ["cosine"])[0] if meta.patches else []
 
-    def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
-        checks.check_open(self._meta, self._collection)
-        query = checks.check_sparse(query, "The keywords of the query")
-        checks.check_limit(limit)
-        if not query.indices:
-            return []
-        request = engine.QueryRequest(
-            limit=limit,
-            query=engine.Query.Nearest(to_sparse(query), using=KEYWORDS),
-            filter=compile_filter(filter, DIALECT),
-            with_payload=False,
-        )
-        return self._hits(request)
-
-    def _hits(self, request: engine.QueryRequest, distance: Distance = "cosine") -> list[Hit]:
-        hits = self._call("searched", lambda shard: shard.query(request))
-        points = [cast(UUID, hit.id).int for hit in hits]
-        names = self._names.of(points, self._read_names)
+    def _hits(self, requests: list[engine.QueryRequest], distances: Sequence[Distance]) -> list[list[Hit]]:
+        """What each request finds; `distances` are those of what it searches by."""
+        batch = engine.QueryBatchRequest(requests)
+        found = self._call("searched", lambda shard: shard.query_batch(batch))
+        points = [[cast(UUID, hit.id).int for hit in hits] for hits in found]
+        names = self._names.of([point for own in points for point in own], self._read_names)
         return [
-            Hit(name, score_of(hit.score, distance))
-            for point, hit in zip(points, hits, strict=True)
-            if (name := names.get(point)) is not None
+            [
+                Hit(name, score_of(hit.score, distance))
+                for point, hit in zip(own, hits, strict=True)
+                if (name := names.get(point)) is not None
+            ]
+            for own, hits, distance in zip(points, found, distances, strict=True)
         ]
 
     def _read_names(self, points: list[int]) -> Iterator[tuple[int, str]]:

@@ -19,6 +19,7 @@ from services.store.base import (
     Filter,
     Point,
     Range,
+    Search,
     SparseVector,
     Vector,
 )
@@ -134,6 +135,14 @@ def to_engine(uid: str, point: Point, *, patches: bool) -> engine.Point:
     if patches and point.patches is not None:
         vectors[PATCHES] = rows(point.patches)
     return engine.Point(uid, vectors, to_payload(point))
+
+
+def nearest(search: Search) -> engine.Query:
+    """The query of a checked search."""
+    name, query = search
+    return engine.Query.Nearest(
+        to_sparse(query) if isinstance(query, SparseVector) else floats(query), using=name
+    )
 
 
 def to_sparse(vector: SparseVector) -> engine.SparseVector:

@@ -29,6 +29,7 @@ from services.store.base import (
     Filter,
     Hit,
     Point,
+    Search,
     SparseVector,
     Vector,
 )
@@ -40,6 +41,7 @@ from services.store.records import wanted
 from services.store.server_models import (
     DIALECT,
     from_engine,
+    nearest,
     payload_indexes,
     quantization,
     search_params,
@@ -216,60 +218,60 @@ class ServerStore:
         return records
 
     def search(self, name: str, vector: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
+        return self.search_many([Search(name, vector)], limit, filter=filter)[0]
+
+    def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
+        return self.search_many([Search(KEYWORDS, query)], limit, filter=filter)[0]
+
+    def search_many(
+        self, searches: Sequence[Search], limit: int, *, filter: Filter | None = None
+    ) -> list[list[Hit]]:
         meta = checks.check_open(self._meta, self._collection)
-        query = checks.check_vector(vector, meta.dim, "The query vector").tolist()
-        checks.check_name(name)
-        checks.check_limit(limit)
-        return self._hits(
-            query,
-            name,
-            limit,
-            filter,
-            meta.distance,
-            search_params(limit, filter, self._profile, self._points),
-        )
+        asked = [checks.check_search(search, meta.dim) for search in searches]
+        params = search_params(checks.check_limit(limit), filter, self._profile, self._points)
+        condition = compile_filter(filter, DIALECT)
+        requests = [
+            models.QueryRequest(
+                query=nearest(search),
+                using=search.name,
+                limit=limit,
+                filter=condition,
+                with_payload=[schema.ID_KEY],
+                params=None if search.name == KEYWORDS else params,
+            )
+            for search in asked
+            if self._finds(search)
+        ]
+        found = iter(self._hits(requests, meta.distance))
+        return [next(found) if self._finds(search) else [] for search in asked]
+
+    def _finds(self, search: Search) -> bool:
+        return not search.empty and (self._keywords or search.name != KEYWORDS)
 
     def search_patches(self, tokens: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
         meta = checks.check_open(self._meta, self._collection)
         query = checks.check_tokens(tokens, meta.dim, "The query").tolist()
-        checks.check_limit(limit)
-        if not meta.patches:
-            compile_filter(filter, DIALECT)  # refused all the same if it makes no sense
-            return []
-        return self._hits(query, PATCHES, limit, filter, params=models.SearchParams(exact=True))
-
-    def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
-        checks.check_open(self._meta, self._collection)
-        sparse = to_sparse(checks.check_sparse(query, "The keywords of the query"))
-        checks.check_limit(limit)
-        if not self._keywords or not sparse.indices:
-            compile_filter(filter, DIALECT)
-            return []
-        return self._hits(sparse, KEYWORDS, limit, filter)
-
-    def _hits(
-        self,
-        query: list[float] | list[list[float]] | models.SparseVector,
-        name: str,
-        limit: int,
-        filter: Filter | None,
-        distance: Distance = "cosine",
-        params: models.SearchParams | None = None,
-    ) -> list[Hit]:
-        compiled = compile_filter(filter, DIALECT)
-        found = self._call(
-            "searched",
-            lambda client: client.query_points(
-                self._collection,
-                query=query,
-                using=name,
-                limit=limit,
-                query_filter=compiled,
-                with_payload=[schema.ID_KEY],
-                search_params=params,
-            ),
+        request = models.QueryRequest(
+            query=query,
+            using=PATCHES,
+            limit=checks.check_limit(limit),
+            filter=compile_filter(filter, DIALECT),
+            with_payload=[schema.ID_KEY],
+            params=models.SearchParams(exact=True),
         )
-        return [to_hit(hit, distance) for hit in found.points]
+        return self._hits([request], meta.distance)[0] if meta.patches else []
+
+    def _hits(self, requests: list[models.QueryRequest], distance: Distance) -> list[list[Hit]]:
+        """What each request finds; `distance` is that of the collection."""
+        if not requests:
+            return []
+        found = self._call(
+            "searched", lambda client: client.query_batch_points(self._collection, requests=requests)
+        )
+        return [
+            [to_hit(hit, distance if request.using in VECTORS else "cosine") for hit in answer.points]
+            for request, answer in zip(requests, found, strict=True)
+        ]
 
     def set_keywords(self, keywords: Mapping[str, SparseVector]) -> None:
         checks.check_open(self._meta, self._collection)

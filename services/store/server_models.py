@@ -19,6 +19,7 @@ from services.store.base import (
     Hit,
     Point,
     Range,
+    Search,
     SparseVector,
 )
 from services.store.profiles import SearchProfile
@@ -94,6 +95,11 @@ def search_params(
         quantization=rescored if profile.quantized else None,
         acorn=models.AcornSearchParams(enable=filter is not None, max_selectivity=1.0),
     )
+
+
+def nearest(search: Search) -> list[float] | models.SparseVector:
+    """The query of a checked search."""
+    return to_sparse(search.query) if isinstance(search.query, SparseVector) else search.query.tolist()
 
 
 def to_sparse(vector: SparseVector) -> models.SparseVector:

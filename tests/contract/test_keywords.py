@@ -15,7 +15,16 @@ import qdrant_edge as engine
 from qdrant_client import models
 
 from services.errors import InvalidInput
-from services.store.base import PLAIN_VERSION, Filter, Match, Point, SparseVector, VectorStore
+from services.store.base import (
+    KEYWORDS,
+    PLAIN_VERSION,
+    Filter,
+    Match,
+    Point,
+    Search,
+    SparseVector,
+    VectorStore,
+)
 from services.store.folder import StoreFolder
 from services.store.schema import encode_meta, point_id
 from tests.contract.conftest import DIM, META, Place, everything
@@ -233,3 +242,28 @@ def test_keywords_survive_optimising_an_upgraded_collection(place: Place, unit, 
     assert len(store.search_keywords(sparse(red=1.0), 1000)) == 300
     assert store.count() == 301
     store.close()
+
+
+def test_several_searches_at_once_find_what_each_finds(shop: VectorStore, unit) -> None:
+    only = Filter(must=(Match("category", ("c0", "c1")),))
+    searches = [
+        Search("image", unit(3)),
+        Search(KEYWORDS, SparseVector((), ())),
+        Search(KEYWORDS, sparse(red=1.0, rare=1.0)),
+        Search("title", unit(3)),
+        Search("image", unit(5)),
+    ]
+    for filter in (None, only):
+        images = [shop.search("image", unit(at), 4, filter=filter) for at in (3, 5)]
+        words = shop.search_keywords(sparse(red=1.0, rare=1.0), 4, filter=filter)
+        assert images[0] and words and images[0] != images[1]
+        for found, alone in zip(
+            shop.search_many(searches, 4, filter=filter), [images[0], [], words, [], images[1]], strict=True
+        ):
+            assert [hit.id for hit in found] == [hit.id for hit in alone]
+            assert [hit.score for hit in found] == pytest.approx([hit.score for hit in alone], abs=1e-5)
+    assert shop.search_many([], 4) == []
+    with pytest.raises(InvalidInput, match="no vector named"):
+        shop.search_many([searches[0], Search("colour", unit(3))], 4)
+    with pytest.raises(InvalidInput, match="limit"):
+        shop.search_many(searches, 0)

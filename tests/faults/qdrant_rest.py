@@ -128,20 +128,11 @@ def app_over(client: QdrantClient) -> FastAPI:
                 )
             )
 
-    @app.post("/collections/{name}/points/query")
+    @app.post("/collections/{name}/points/query/batch")
     def query(name: str, body: dict[str, Any] = Body()) -> JSONResponse:
-        asked = read(models.QueryRequest, body)
+        asked = read(models.QueryRequestBatch, body).searches
         with lock:
-            return missing(name) or answer(
-                client.query_points(
-                    name,
-                    query=asked.query,
-                    using=asked.using,
-                    limit=asked.limit or 10,
-                    query_filter=asked.filter,
-                    with_payload=asked.with_payload,
-                )
-            )
+            return missing(name) or answer(client.query_batch_points(name, requests=asked))
 
     @app.post("/collections/{name}/points/scroll")
     def scroll(name: str, body: dict[str, Any] = Body()) -> JSONResponse:

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from searcher.lexical import KeywordSearch
+from searcher.lexical import KeywordScores
 from searcher.statistics import Statistics
 from searcher.vectors import VectorTable
 from services.calibration import (
@@ -213,7 +213,7 @@ def test_keyword_statistics_are_those_of_the_stores_own_scores(tmp_path):
     ids = [product.id for product in products]
     asked = [query_keywords(product.title) for product in products]
     stored = VectorTable(store, 4, size=0).read(ids).keywords
-    found = KeywordSearch(store, asked, Statistics(store)).scores(stored)
+    found = KeywordScores(asked, Statistics(store)).scores(stored)
     others = np.nan_to_num(found)[~np.eye(60, dtype=bool)]
     stats = sample_calibration(store).pairs["text", "keywords"]
     store.close()

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from searcher.engine import Engine
-from searcher.lexical import KeywordSearch
+from searcher.lexical import KeywordScores
 from searcher.query import Part, Query
 from searcher.statistics import Statistics
 from searcher.upsert import NewProduct
@@ -74,7 +74,7 @@ def by_hand(engine, query, temperature):
     calibration = Calibration.from_dict(engine.store.meta().calibration)
     ids = [point.id for point in points]
     asked = [query_keywords(part.text) if part.text is not None else None for part in query.parts]
-    keywords = KeywordSearch(engine.store, asked, Statistics(engine.store)).scores(
+    keywords = KeywordScores(asked, Statistics(engine.store)).scores(
         VectorTable(engine.store, engine.encoder.dim, size=0).read(ids).keywords
     )
     scores = {}

@@ -17,7 +17,7 @@ from searcher.duplicates import find_duplicates
 from searcher.engine import Engine
 from searcher.fusion.fit import Heads, Plan
 from searcher.fusion.learned import head_path
-from searcher.lexical import KeywordSearch
+from searcher.lexical import KeywordScores
 from searcher.query import Part, Query
 from searcher.retrieve import PartVector, compare, tiers
 from searcher.statistics import Statistics
@@ -241,7 +241,7 @@ def test_what_lies_between_the_parts_is_nominated(tmp_path: Path, measure: Measu
     assert set(found.ids) == {f"p{row}" for row in nearest.ravel()}
 
     held = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if measure == "cosine" else vectors
-    keywords = KeywordSearch(store, [None, None], Statistics(store))
+    keywords = KeywordScores([None, None], Statistics(store))
     exact = compare(table, keywords, parts, [f"p{row}" for row in range(50)], measure=measure)
     column = VECTORS.index("image")
     np.testing.assert_allclose(

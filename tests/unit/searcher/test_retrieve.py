@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from searcher.lexical import KeywordSearch
+from searcher.lexical import KeywordScores
 from searcher.retrieve import PartVector, compare
 from searcher.retrieve import tiers as tiers_of
 from searcher.statistics import Statistics
@@ -126,7 +126,7 @@ def test_similarities_are_exact_and_missing_fields_masked(store, catalogue, size
     table = VectorTable(store, DIM, size=size)
     by_id = {point.id: point for point in catalogue}
     for _ in range(2):  # the second time from memory
-        keywords = KeywordSearch(store, [None] * 3, Statistics(store))
+        keywords = KeywordScores([None] * 3, Statistics(store))
         found = compare(table, keywords, asked, [point.id for point in catalogue[:50]])
         assert found.similarities.shape == found.mask.shape == (50, 3, 3)
         assert found.similarities.dtype == np.float32
