@@ -20,7 +20,7 @@ from searcher.fusion import Embeddings, Evidence, Fused, Fusion, composed, make_
 from searcher.late import LateInteraction, refuse_without_patches
 from searcher.parts import PartEncoder
 from searcher.query import Part, Query, Rerank, check_sees
-from searcher.retrieve import Candidates, PartVector, tiers
+from searcher.retrieve import Candidates, PartVector, depth_among, tiers
 from searcher.statistics import Statistics
 from searcher.upsert import NewProduct, Upserted, refresh_calibration, upsert
 from searcher.vectors import VectorTable
@@ -134,7 +134,7 @@ class Engine:
             self._statistics,
             parts,
             filter,
-            depth=self.settings.candidates,
+            depth=self.settings.candidates or depth_among(self._statistics.count()),
             window=self.settings.max_window,
             composed=composed(fusion, vectors, modalities, weights),
             measure=calibration.measure,
@@ -318,17 +318,14 @@ class _Ranked:
         return float(self.fused.scores[self.row])
 
     def weights(self, labels: Sequence[str]) -> list[HitWeight]:
+        weights = self.fused.weights[self.row].tolist()
+        similarities = self.tier.similarities[self.row].tolist()
+        mask = self.tier.mask[self.row].tolist()
         return [
-            HitWeight(
-                part=part,
-                label=label,
-                field=field,
-                weight=float(self.fused.weights[self.row, part, column]),
-                similarity=float(self.tier.similarities[self.row, part, column]),
-            )
+            HitWeight(part, label, field, weights[part][column], similarities[part][column])
             for part, label in enumerate(labels)
             for column, field in enumerate(FIELDS)
-            if self.tier.mask[self.row, part, column]
+            if mask[part][column]
         ]
 
 

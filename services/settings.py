@@ -111,8 +111,12 @@ class Settings(BaseSettings):
         "balanced and small at a graph of compressed ones, which takes 4 and 8 times less memory. What it "
         "needs is built by the next `vitrine index`.",
     )
-    candidates: int = Field(
-        200, ge=10, le=10_000, description="Candidates retrieved per query part and field."
+    candidates: int | None = Field(
+        None,
+        ge=10,
+        le=10_000,
+        description="Candidates retrieved per query part and field; unset: 128 of up to 25,000 products, "
+        "200 of more.",
     )
     max_parts: int = Field(16, ge=1, le=64, description="Most parts one query may have.")
     max_window: int = Field(1000, ge=1, le=10_000, description="Most results offset + limit may reach.")
