@@ -34,6 +34,7 @@ from services.settings import get_settings
 from services.store import schema
 from services.store.edge_models import floats
 from services.store.folder import disk_bytes
+from services.store.profiles import PROFILES
 
 TARGET = 0.99
 EFFORTS = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -178,10 +179,11 @@ def engines(folder: Path, dim: int) -> dict[str, Callable[[], Any]]:
         "float16": lambda: Edge(folder, dim, None, False, datatype=qdrant.VectorStorageDatatype.Float16),
         "balanced: scalar, 8 bits": compressed(
             qdrant.ScalarQuantizationConfig(qdrant.ScalarType.Int8, quantile=schema.QUANTILE, memory=pinned),
-            1.5,
+            PROFILES["balanced"].oversampling,
         ),
         "small: TurboQuant, 4 bits": compressed(
-            qdrant.TurboQuantQuantizationConfig(bits=qdrant.TurboQuantBitSize.Bits4, memory=pinned), 4.0
+            qdrant.TurboQuantQuantizationConfig(bits=qdrant.TurboQuantBitSize.Bits4, memory=pinned),
+            PROFILES["small"].oversampling,
         ),
         "product, 4 bits": compressed(
             qdrant.ProductQuantizationConfig(qdrant.CompressionRatio.X8, memory=pinned), 3.0

@@ -36,6 +36,6 @@ class SearchProfile:
 PROFILES: dict[Profile, SearchProfile] = {
     "exact": SearchProfile(exact=True),
     "accurate": SearchProfile(),
-    "balanced": SearchProfile(bits=8, oversampling=1.5),
+    "balanced": SearchProfile(bits=8, oversampling=3.0),
     "small": SearchProfile(bits=4, oversampling=4.0),
 }
