@@ -19,10 +19,8 @@ from services.measures import Measure, comparable, mean, similarity
 from services.store.base import KEYWORDS, VECTORS, Filter, Search, SparseVector, Vector, VectorStore
 from services.traces import span
 
-#: How deep the first tier searches: among few products a part finds what counts among its first ones.
-#: Measured, share of the first 24 of 1,000 candidates that so many still give, for a text, a photo, a photo
-#: with a colour, and a text less another: 128 of 20,000 products 1.000, 1.000, 0.999, 0.993; of 100,000
-#: jittered ones 0.974, 0.997, 0.947, 0.971, while 200 of those give 0.992, 0.999, 0.985, 0.986.
+#: How deep the first tier searches: among few products a part finds what counts among its first ones, among
+#: many it takes more. What either gives of the first page of 1,000 candidates is in docs/speed.md.
 _FEW, _DEPTH_OF_FEW, _DEPTH = 25_000, 128, 200
 
 

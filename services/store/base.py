@@ -129,7 +129,8 @@ class CollectionMeta:
 
 
 class VectorStore(Protocol):
-    """The store interface. Every method raises `StoreUnavailable` when the engine cannot answer.
+    """The store interface, which stores inherit from. Every method raises `StoreUnavailable` when the engine
+    cannot answer.
 
     Product ids are free strings; implementations map them to UUIDv5 point ids.
     """
@@ -162,6 +163,7 @@ class VectorStore(Protocol):
     def search(self, name: str, vector: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
         """Nearest points by the named vector and the distance of the collection, best first (approximate:
         HNSW)."""
+        return self.search_many([Search(name, vector)], limit, filter=filter)[0]
 
     def search_many(
         self, searches: Sequence[Search], limit: int, *, filter: Filter | None = None
@@ -184,6 +186,7 @@ class VectorStore(Protocol):
         ln(1 + (n - df + 0.5) / (df + 0.5)) over all n points that have keywords, whatever the filter (each
         shard of a server's collection counts by itself). None for a collection that has no keywords.
         """
+        return self.search_many([Search(KEYWORDS, query)], limit, filter=filter)[0]
 
     def set_keywords(self, keywords: Mapping[str, SparseVector]) -> None:
         """Replace the keywords of stored points, by product id, and nothing else of them; ids that are not

@@ -35,6 +35,7 @@ from services.store.base import (
     Search,
     SparseVector,
     Vector,
+    VectorStore,
 )
 from services.store.edge_models import (
     DIALECT,
@@ -65,8 +66,8 @@ _ROOM_TO_CREATE, _ROOM_TO_WRITE = 192_000_000, 64_000_000
 _BATCH = 1000
 
 
-class EdgeStore:
-    """`VectorStore` over qdrant-edge. Safe to call from several threads of one process."""
+class EdgeStore(VectorStore):
+    """A store over qdrant-edge. Safe to call from several threads of one process."""
 
     def __init__(self, settings: Settings) -> None:
         self._collection = settings.collection
@@ -177,12 +178,6 @@ class EdgeStore:
         meta = checks.check_open(self._meta, self._collection)
         return wanted(vectors=vectors, patches=patches and meta.patches, keywords=True)
 
-    def search(self, name: str, vector: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
-        return self.search_many([Search(name, vector)], limit, filter=filter)[0]
-
-    def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
-        return self.search_many([Search(KEYWORDS, query)], limit, filter=filter)[0]
-
     def search_many(
         self, searches: Sequence[Search], limit: int, *, filter: Filter | None = None
     ) -> list[list[Hit]]:
@@ -191,6 +186,7 @@ class EdgeStore:
         points = self._call("read", lambda shard: shard.info().points_count)
         params = search_params(checks.check_limit(limit), filter, self._profile, points)
         condition = compile_filter(filter, DIALECT)
+        finding = [search for search in asked if not search.empty]
         requests = [
             engine.QueryRequest(
                 limit=limit,
@@ -199,12 +195,9 @@ class EdgeStore:
                 with_payload=False,
                 params=None if search.name == KEYWORDS else params,
             )
-            for search in asked
-            if not search.empty
+            for search in finding
         ]
-        distances: list[Distance] = [
-            "cosine" if one.name == KEYWORDS else meta.distance for one in asked if not one.empty
-        ]
+        distances: list[Distance] = ["cosine" if name == KEYWORDS else meta.distance for name, _ in finding]
         found = iter(self._hits(requests, distances))
         return [[] if search.empty else next(found) for search in asked]
 

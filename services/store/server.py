@@ -32,6 +32,7 @@ from services.store.base import (
     Search,
     SparseVector,
     Vector,
+    VectorStore,
 )
 from services.store.connection import Connection
 from services.store.facets import count_by_scan, rank
@@ -60,8 +61,8 @@ _BATCH = 256
 _IDS_BATCH = 1000
 
 
-class ServerStore:
-    """`VectorStore` over a Qdrant server. Safe to call from several threads.
+class ServerStore(VectorStore):
+    """A store over a Qdrant server. Safe to call from several threads.
 
     `client` is used as it is and left open by `close`; without one, a client is built from the
     settings. `exclusive` lets in one call at a time, for a client that is not thread-safe itself, as
@@ -216,12 +217,6 @@ class ServerStore:
             part = uids[start : start + _IDS_BATCH]
             records += self._call("read", partial(_retrieve, self._collection, part, payload, vectors))
         return records
-
-    def search(self, name: str, vector: Vector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
-        return self.search_many([Search(name, vector)], limit, filter=filter)[0]
-
-    def search_keywords(self, query: SparseVector, limit: int, *, filter: Filter | None = None) -> list[Hit]:
-        return self.search_many([Search(KEYWORDS, query)], limit, filter=filter)[0]
 
     def search_many(
         self, searches: Sequence[Search], limit: int, *, filter: Filter | None = None

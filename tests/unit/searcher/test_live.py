@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +160,7 @@ def rounded(answer: Answer) -> list[tuple[str, float]]:
     """Equal pictures that were encoded in different batches score the same but for the last bits, which may
     order them either way."""
     found = [(hit.product.id, round(hit.score, 4)) for hit in answer.hits]
-    return sorted(found, key=lambda one: (-one[1], one[0]))
+    return [one for _, equal in groupby(found, key=itemgetter(1)) for one in sorted(equal)]
 
 
 def expected(shop: Shop, folder: Path, name: str) -> list[tuple[str, float]]:
